@@ -1,36 +1,44 @@
-# make demo, make test: all set-up included. Override PYTHON or VENV to use your own.
+# make demo, make test: all set-up included. PYTHON and VENV may be set to use your own.
 PYTHON ?= python3
 VENV ?= .venv
+DEMO ?=
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard cpp/*)
+PIP := $(BIN)/pip install -q -c constraints.txt
 
 .PHONY: demo test evidence lint native clean
 
-$(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+demo: $(VENV)/.base
+	$(BIN)/python examples/demo.py $(DEMO)
 
-$(STAMP): $(BIN)/python pyproject.toml constraints.txt CMakeLists.txt $(wildcard cpp/*)
-	$(BIN)/pip install -q -c constraints.txt "scikit-build-core>=0.11" "nanobind>=2.7" cmake ninja
-	$(BIN)/pip install -q -c constraints.txt --no-build-isolation -e ".[dev]"
-	touch $(STAMP)
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
-test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 -m "not long"
-
-demo: $(STAMP)
-	$(BIN)/python examples/demo.py
-
-evidence: $(STAMP)
+# The long claims, resumable; results under benchmarks/results/.
+evidence: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.evidence
 
-lint: $(STAMP)
+lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# For developers: build the extension into src/zifglass without installing.
-native:
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# The extension is built in place, so that editing Python needs no new installation.
+$(VENV)/.base: $(BIN)/python $(SOURCES)
+	$(PIP) "scikit-build-core>=0.11" "nanobind>=2.7" cmake ninja
+	$(PIP) --no-build-isolation -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) --no-build-isolation -e ".[dev,train]"
+	touch $@
+
+# For developers: the extension alone, into src/zifglass.
+native: $(BIN)/python
 	cmake -S . -B build/dev -G Ninja -DPython_EXECUTABLE=$(abspath $(BIN)/python) >/dev/null
 	cmake --build build/dev
 	cmake --install build/dev --prefix src >/dev/null
