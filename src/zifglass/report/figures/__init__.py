@@ -1,0 +1,1 @@
+"""Figures, one module per room. matplotlib is imported when the first one is drawn."""
