@@ -45,11 +45,13 @@ def figure(
     `size` is one panel's width and height in inches. Draws without a display.
     """
     import matplotlib as mpl
+    from cycler import cycler
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     width, height = size or (4.6, 3.3)
-    with mpl.rc_context({**_settings, "axes.prop_cycle": mpl.cycler(color=COLOURS)}):
+    settings: Any = _settings | {"axes.prop_cycle": cycler(color=COLOURS)}
+    with mpl.rc_context(settings):
         drawing = Figure(figsize=(width * columns, height * rows))
         FigureCanvasAgg(drawing)
         yield drawing, drawing.subplots(rows, columns)
