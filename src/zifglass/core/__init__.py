@@ -3,6 +3,7 @@
 from .errors import InputError, Stopped, ZifglassError
 from .monitor import Monitor, Verdict
 from .potential import Potential, Prediction
+from .protocol import Protocol, Segment
 from .quantity import Quantity
 from .structure import Structure
 from .trajectory import ArrayTrajectory, Frame, Trajectory, as_structure, as_trajectory
@@ -14,7 +15,9 @@ __all__ = [
     "Monitor",
     "Potential",
     "Prediction",
+    "Protocol",
     "Quantity",
+    "Segment",
     "Stopped",
     "Structure",
     "Trajectory",
