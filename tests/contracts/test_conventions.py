@@ -121,3 +121,10 @@ def test_ase_velocities() -> None:
     velocity = 0.02  # Å/fs
     kinetic = 0.5 * 39.948 * (velocity / ase_units.fs) ** 2  # ASE: ½ m v² is in eV
     assert kinetic == pytest.approx(units.kinetic_unit * 0.5 * 39.948 * velocity**2, rel=1e-5)
+
+
+def test_lammps_metal() -> None:
+    assert units.bar / units.GPa == pytest.approx(1e-4)
+    assert 1 * units.angstrom / units.ps == pytest.approx(1e-3)  # Å/ps in Å/fs
+    # LAMMPS's own constant for pressures in metal units: bar in one eV/Å³.
+    assert units.eV / units.bar == pytest.approx(1.6021765e6, rel=1e-7)
