@@ -7,6 +7,7 @@ void bind_neighbors(nb::module_ &m);
 void bind_distributions(nb::module_ &m);
 void bind_rings(nb::module_ &m);
 void bind_engine(nb::module_ &m);
+void bind_text(nb::module_ &m);
 
 NB_MODULE(_native, m) {
   m.doc() = "Compiled kernels of zifglass: neighbours, distributions, rings, the network engine.";
@@ -14,4 +15,5 @@ NB_MODULE(_native, m) {
   bind_distributions(m);
   bind_rings(m);
   bind_engine(m);
+  bind_text(m);
 }

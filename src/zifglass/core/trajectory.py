@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -27,6 +27,8 @@ class Frame:
     forces (atoms, 3): eV/Å. stress (3, 3): eV/Å³, virial part, tension positive; NaN marks
     components that the source does not give. temperature: K. unwrapped: the positions are
     continuous in time (never wrapped into the cell). index: the frame's number in its source.
+    extras: further named values of the frame (numbers, arrays, words), in the units of the
+    source; an array whose first axis is the atoms is per atom, except (3,) and (3, 3).
     """
 
     structure: Structure
@@ -38,6 +40,7 @@ class Frame:
     temperature: float | None = None
     unwrapped: bool = False
     index: int = 0
+    extras: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Trajectory(Sequence[Frame], ABC):
@@ -46,10 +49,12 @@ class Trajectory(Sequence[Frame], ABC):
     ``traj[i]`` is a Frame, ``traj[a:b:c]`` a view that reads nothing. Iterating streams: one
     frame is in memory at a time. Every trajectory can be pickled, so that worker processes
     read for themselves. `times` is (frames,) in fs, or None when the source has no clock.
+    `notes` are sentences about what was found and left out on reading (a truncated last frame).
     """
 
     numbers: NDArray[np.int64]
     source: str
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def frame(self, index: int) -> Frame:
@@ -159,6 +164,7 @@ class TrajectoryView(Trajectory):
         self._indices = indices
         self.numbers = base.numbers
         self.source = base.source
+        self.notes = base.notes
 
     def frame(self, index: int) -> Frame:
         return self._base.frame(self._indices[index])

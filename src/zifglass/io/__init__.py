@@ -1,16 +1,18 @@
 """One file per format, the same verbs everywhere. See README.md in this folder."""
 
-from __future__ import annotations
+from .chunks import ChunkFolder, ChunkWriter, join
+from .formats import FORMATS, InputWarning, read, write
+from .native import NativeTrajectory
+from .options import species_map_from_text
 
-from pathlib import Path
-from typing import Any
-
-from zifglass.core import Trajectory
-
-
-def read(path: str | Path) -> Trajectory:
-    raise NotImplementedError
-
-
-def write(path: str | Path, trajectory: Any) -> None:
-    raise NotImplementedError
+__all__ = [
+    "FORMATS",
+    "ChunkFolder",
+    "ChunkWriter",
+    "InputWarning",
+    "NativeTrajectory",
+    "join",
+    "read",
+    "species_map_from_text",
+    "write",
+]
