@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +16,11 @@ from zifglass.potentials.network import (
     Layer,
     Linear,
     Network,
-    Path,
     RadialBasis,
     Readout,
+)
+from zifglass.potentials.network import (
+    Path as PathOf,
 )
 
 SILU = Activation("silu", 1.6791767923989418)
@@ -46,7 +49,7 @@ def make_layer(
         for edge, parity in edges:
             for order in range(abs(block.l - edge), block.l + edge + 1):
                 if (order, block.parity * parity) in wanted:
-                    paths.append(Path(index, edge, order, block.parity * parity, slot))
+                    paths.append(PathOf(index, edge, order, block.parity * parity, slot))
                     slot += block.mul
 
     def linear(
@@ -176,3 +179,19 @@ def random_structure() -> Callable[..., Structure]:
         return Structure(numbers[:atoms], np.array(points), cell)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def crystal(published: Path) -> Structure:
+    """The 272-atom ZIF-4 crystal of the published training."""
+    from ase.io import read
+
+    return Structure.from_ase(read(published / "mlp" / "crystal.lmp", format="lammps-data"))
+
+
+@pytest.fixture(scope="session")
+def castel(published: Path) -> Network:
+    """The published NequIP network, imported from its deployed file."""
+    from zifglass.potentials.importers import read_torchscript
+
+    return read_torchscript(published / "mlp" / "nequip_l2r6stress0.pth")
