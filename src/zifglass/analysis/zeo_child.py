@@ -1,0 +1,40 @@
+"""Runs Zeo++ in a process of its own: `python -P zeo_child.py FOLDER`.
+
+Reads FOLDER/structure.cif and FOLDER/request.json, writes FOLDER/answer.json. Zeo++ prints to
+the C stdout and may abort its process; nothing of zifglass is imported here.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pyzeo.area_volume import surface_area, volume
+from pyzeo.netstorage import AtomNetwork
+
+
+def main(folder: Path) -> None:
+    request = json.loads((folder / "request.json").read_text())
+    network = AtomNetwork.read_from_CIF(str(folder / "structure.cif"), rad_flag=True)
+    probes = (request["channel_radius"], request["probe_radius"])
+    volumes, accurate = volume(network, *probes, request["volume_samples"], high_accuracy=True)
+    surfaces = surface_area(
+        network,
+        *probes,
+        request["surface_samples"],
+        high_accuracy=True,
+        high_accuracy_atmnet=accurate,
+    )
+    accurate.calculate_free_sphere_parameters(str(folder / "sizes.res"))
+    answer: dict[str, Any] = {
+        "volume": volumes.decode(),
+        "surface": surfaces.decode(),
+        "sizes": (folder / "sizes.res").read_text(),
+        "radii": {atom.type.strip(): atom.radius for atom in network.atoms},
+        "atoms": network.no_atoms,
+    }
+    (folder / "answer.json").write_text(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
