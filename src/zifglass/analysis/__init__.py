@@ -1,12 +1,60 @@
 """Structure from any trajectory. See README.md in this folder."""
 
 from .coordination import Coordination, coordination, coordination_of_centres
+from .linker_graphs import (
+    LinkerGraph,
+    benzimidazolate,
+    imidazolate,
+    known_linkers,
+    methylimidazolate,
+)
+from .linkers import BrokenLinkers, Linkers, broken_linker_statistics, broken_linkers, linkers
+from .network import Network, NetworkSettings, network
+from .pores import Pores, PoreSettings, pores
 from .rdf import Rdf, rdf
+from .rings import (
+    FrameRings,
+    RingCount,
+    RingSettings,
+    RingStatistics,
+    frame_king_rings,
+    frame_rings,
+    king_rings,
+    primitive_rings,
+    ring_statistics,
+    rings,
+)
 
 __all__ = [
+    "BrokenLinkers",
     "Coordination",
+    "FrameRings",
+    "LinkerGraph",
+    "Linkers",
+    "Network",
+    "NetworkSettings",
+    "PoreSettings",
+    "Pores",
     "Rdf",
+    "RingCount",
+    "RingSettings",
+    "RingStatistics",
+    "benzimidazolate",
+    "broken_linker_statistics",
+    "broken_linkers",
     "coordination",
     "coordination_of_centres",
+    "frame_king_rings",
+    "frame_rings",
+    "imidazolate",
+    "king_rings",
+    "known_linkers",
+    "linkers",
+    "methylimidazolate",
+    "network",
+    "pores",
+    "primitive_rings",
     "rdf",
+    "ring_statistics",
+    "rings",
 ]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from zifglass import _native
+from zifglass._native import match_pattern
 from zifglass.core import Frame, InputError, Structure, Trajectory, as_structure, as_trajectory
 from zifglass.core.neighbors import Pairs, neighbor_list
 from zifglass.core.statistics import mean_of_series
@@ -160,7 +160,7 @@ def _assign(
     used = np.zeros(len(numbers), dtype=bool)
     found = []
     for graph in sorted(graphs, key=lambda g: -len(g.numbers)):
-        sites = _native.match_pattern(
+        sites = match_pattern(
             np.ascontiguousarray(numbers), first, bonds.j, bonds.shifts, *graph.pattern
         )
         sites = _one_per_molecule(sites[~used[sites[:, :, 0]].any(axis=1)])

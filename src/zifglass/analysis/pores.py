@@ -68,9 +68,7 @@ class Pores:
     settings: PoreSettings
 
 
-def pores(
-    structure: Structure | Frame | Atoms, *, settings: PoreSettings | None = None
-) -> Pores:
+def pores(structure: Structure | Frame | Atoms, *, settings: PoreSettings | None = None) -> Pores:
     """Volume, surface and sizes of the pores, with Zeo++'s high accuracy.
 
     Volume: points spread over the cell at random with a seed fixed in Zeo++, so that the result

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from zifglass import _native
+from zifglass._native import king_rings as _king_rings
+from zifglass._native import primitive_rings as _primitive_rings
 from zifglass.core import Frame, InputError, Structure, Trajectory, as_trajectory
 from zifglass.core.neighbors import Pairs
 from zifglass.core.statistics import mean_of_series
@@ -92,7 +93,7 @@ def primitive_rings(
     settings = settings or RingSettings()
     table = checked_edges(vertices, edges)
     through = np.zeros((settings.max_nodes + 1, vertices), dtype=np.int64)
-    complete_to = _native.primitive_rings(
+    complete_to = _primitive_rings(
         vertices, table, settings.max_nodes, settings.max_steps, NODES_IN_MEMORY, through
     )
     return _count(through, complete_to)
@@ -108,7 +109,7 @@ def king_rings(vertices: int, edges: Any, *, settings: RingSettings | None = Non
     settings = settings or RingSettings()
     table = checked_edges(vertices, edges)
     through = np.zeros((settings.max_nodes + 1, vertices), dtype=np.int64)
-    whole = _native.king_rings(vertices, table, settings.max_nodes, settings.max_steps, through)
+    whole = _king_rings(vertices, table, settings.max_nodes, settings.max_steps, through)
     return _count(through, settings.max_nodes if whole else 2)
 
 
