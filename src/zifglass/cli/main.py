@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -20,7 +21,7 @@ app = typer.Typer(
 )
 
 # One module per group of commands; each has `register(app)`.
-_groups: tuple[str, ...] = ()
+_groups: tuple[str, ...] = ("convert",)
 
 
 def _version(wanted: bool) -> None:
@@ -48,6 +49,7 @@ for _group in _groups:
 
 def main() -> None:
     """Run the command line; a ZifglassError becomes one sentence and its exit status."""
+    warnings.formatwarning = lambda message, *_, **__: f"zifglass: {message}\n"
     try:
         app()
     except ZifglassError as error:

@@ -3,7 +3,7 @@
 from .chunks import ChunkFolder, ChunkWriter, join
 from .formats import FORMATS, InputWarning, read, write
 from .native import NativeTrajectory
-from .options import species_map_from_text
+from .options import cell_from_text, species_map_from_text
 
 __all__ = [
     "FORMATS",
@@ -11,6 +11,7 @@ __all__ = [
     "ChunkWriter",
     "InputWarning",
     "NativeTrajectory",
+    "cell_from_text",
     "join",
     "read",
     "species_map_from_text",

@@ -17,7 +17,7 @@ from zifglass.core import cell as cells
 from zifglass.core.files import write_text
 
 from .options import ReadOptions
-from .text import text_of
+from .text import open_end, text_of
 
 SUFFIXES = (".cif",)
 
@@ -45,13 +45,14 @@ def read(path: Path, options: ReadOptions) -> ArrayTrajectory:
     if options.cell is not None:
         raise InputError("a CIF states its own cell: leave the given one out", path)
     _check(text, path)
-    notes: list[str] = []
     try:
         with path.open(encoding="utf-8", errors="replace") as file, \
                 warnings.catch_warnings(record=True) as caught:  # fmt: skip
             warnings.simplefilter("always")
             images = list(read_cif(file, index=slice(None)))
         notes = [f"{w.message} ({path})" for w in caught]
+        if not text.endswith("\n") and not text.splitlines()[-1].startswith("#"):
+            notes.append(open_end(path))
     except (InputError, OSError):
         raise
     except Exception as error:  # ASE's parser raises assertions, key and index errors alike

@@ -55,8 +55,8 @@ _booleans = {"T": True, "F": False, "TRUE": True, "FALSE": False, "true": True, 
 def recognise(path: Path, head: bytes) -> bool:
     """A number of atoms, a comment, then a line that begins with a word and holds numbers."""
     lines = head.split(b"\n", 3)
-    if len(lines) < 2 or not lines[0].strip().isdigit():
-        return False
+    if len(lines) < 2 or not lines[0].strip().isdigit() or re.match(rb"\s*i\s*=", lines[1]):
+        return False  # i = … : the comment of CP2K
     if b"Lattice=" in lines[1] or b"Properties=" in lines[1]:
         return True
     return len(lines) > 2 and bool(

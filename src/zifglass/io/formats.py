@@ -18,7 +18,12 @@ from .text import open_binary
 _modules = {
     "extxyz": ".extxyz",
     "cif": ".cif",
+    "poscar": ".poscar",
     "lammps_data": ".lammps_data",
+    "lammps_dump": ".lammps_dump",
+    "cp2k": ".cp2k",
+    "nequip_npz": ".nequip_npz",
+    "ase_traj": ".ase_traj",
     "native": ".native",
 }
 FORMATS = tuple(_modules)
@@ -43,20 +48,22 @@ def read(
     species_map: SpeciesMap | None = None,
     timestep: float | None = None,
     cell: Any | None = None,
+    units: str | None = None,
 ) -> Trajectory:
     """Open a structure or trajectory file, or the folder of a growing run.
 
     format: one of `FORMATS`; by default it is found from the content, then the name.
     species_map: label or LAMMPS type → element symbol ({"1": "C"}, ("C", "H"), "1=C,2=H").
     timestep: fs per step of the file's own clock (LAMMPS dumps), or between frames for a file
-    without a clock. cell: (3,) or (3, 3) Å, for a file without one.
+    without a clock. cell: (3,) or (3, 3) Å, for a file without one. units: metal or real, for
+    LAMMPS files that do not say (metal otherwise).
 
     Frames of text trajectories, ASE trajectories and native files are read when asked for.
     What is left out (a truncated last frame) is warned of as InputWarning and kept in `notes`.
     Raises InputError with file and line or frame on anything that cannot be used.
     """
     path = Path(path)
-    options = ReadOptions.checked(species_map, timestep, cell)
+    options = ReadOptions.checked(species_map, timestep, cell, units)
     if path.is_dir():
         trajectory: Trajectory = _read_folder(path)
     else:
@@ -102,7 +109,7 @@ def named(path: Path) -> str | None:
     """The format that a file's name stands for, or None."""
     for name in FORMATS:
         module = _module(name)
-        if path.suffix.lower() in module.SUFFIXES:
+        if path.suffix.lower() in module.SUFFIXES or path.name in getattr(module, "NAMES", ()):
             return name
     return None
 

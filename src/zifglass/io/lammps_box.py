@@ -37,3 +37,12 @@ def from_dump_bounds(bounds: Array, tilts: Array) -> Box:
     inner[0] -= min(0.0, xy, xz, xy + xz), max(0.0, xy, xz, xy + xz)
     inner[1] -= min(0.0, yz), max(0.0, yz)
     return restricted(inner, tilts)
+
+
+def dump_bounds(bounds: Array, tilts: Array) -> Array:
+    """The lo and hi (3, 2) around a tilted box, as dumps give them; `from_dump_bounds` undone."""
+    xy, xz, yz = tilts
+    outer = bounds.copy()
+    outer[0] += min(0.0, xy, xz, xy + xz), max(0.0, xy, xz, xy + xz)
+    outer[1] += min(0.0, yz), max(0.0, yz)
+    return outer

@@ -2,9 +2,9 @@
 
 Read: atom styles atomic, charge, molecular, bond, angle and full; image flags (positions come
 back unwrapped), Velocities, type labels; species from the caller's map, the type labels, the
-comments of Masses or the masses themselves. Units: metal and real (both Å and amu); the first
-line's ``units = …``, which write_data leaves, decides between Å/ps and Å/fs for velocities,
-metal where it says nothing. Written: atom style atomic, units metal.
+comments of Masses or the masses themselves. Units: metal and real (both Å and amu); velocities
+are in Å/ps or Å/fs by the first line's ``units = …``, which write_data leaves, else by the
+caller's `units`, else metal. Written: atom style atomic, units metal.
 """
 
 from __future__ import annotations
@@ -25,15 +25,14 @@ from zifglass.core.units import ps
 
 from . import lammps_box
 from .masses import element_of
-from .options import ReadOptions
-from .text import structure_at, text_of
+from .options import ReadOptions, lammps_units
+from .text import open_end, structure_at, text_of
 
 Array = NDArray[np.float64]
 Line = tuple[int, list[str], str]  # number from 1, words, comment
 
 SUFFIXES = (".lmp", ".data", ".lammps", ".lmpdat")
 WRITE_OPTIONS = ("types",)
-VELOCITY_UNITS = {"metal": 1 / ps, "real": 1.0}  # Å/fs
 
 # style: columns of (type, x); the atom's id is the first.
 _styles = {
@@ -74,7 +73,8 @@ def read(path: Path, options: ReadOptions) -> ArrayTrajectory:
     Raises InputError naming the line on a missing or malformed part, on species that neither
     map, labels, comments nor masses give, and on units other than metal and real.
     """
-    file = _taken_apart(text_of(path), path)
+    text = text_of(path)
+    file = _taken_apart(text, path)
     if options.cell is not None:
         raise InputError("a LAMMPS data file states its own cell: leave the given one out", path)
     count = _whole(file, "atoms")
@@ -105,10 +105,12 @@ def read(path: Path, options: ReadOptions) -> ArrayTrajectory:
         positions = positions + images @ box.cell
     frame = Frame(
         structure_at(species[order], positions[order], box.cell, True, str(path), 0),
-        velocities=_velocities(file, ids[order]),
+        velocities=_velocities(file, ids[order], options),
         unwrapped=images is not None,
     )
-    return ArrayTrajectory([frame], source=str(path))
+    trajectory = ArrayTrajectory([frame], source=str(path))
+    trajectory.notes = () if text.endswith("\n") else (open_end(path),)
+    return trajectory
 
 
 def _taken_apart(text: str, path: Path) -> _File:
@@ -124,7 +126,7 @@ def _taken_apart(text: str, path: Path) -> _File:
             section = name
             file.sections[name] = []
             file.styles[name] = comment.strip()
-        elif name[0].isalpha() and section is None:
+        elif name[0].isalpha() and section in (None, "Atoms", "Velocities"):
             raise InputError(f"unknown section {name!r}", path, line=number)
         elif section is None:
             words = name.split()
@@ -259,20 +261,18 @@ def _images(rows: list[Line], start: int, path: Path) -> Array | None:
     )
 
 
-def _velocities(file: _File, ids: NDArray[np.int64]) -> Array | None:
+def _velocities(file: _File, ids: NDArray[np.int64], options: ReadOptions) -> Array | None:
     rows = file.sections.get("Velocities")
     if not rows:
         return None
     match = re.search(r"units = (\w+)", file.title)
-    units = match[1] if match else "metal"
-    if units not in VELOCITY_UNITS:
-        raise InputError(f"units {units} are not read; convert to metal or real", file.path, line=1)
+    scale = lammps_units(match[1] if match else None, options, file.path)
     values = _floats(rows, 1, 4, file.path)
     own = np.array([_integer(words[0], file.path, line) for line, words, _ in rows])
     order = np.argsort(own, kind="stable")
     if not np.array_equal(own[order], ids):
         raise InputError("Velocities and Atoms list different atoms", file.path, line=rows[-1][0])
-    return values[order] * VELOCITY_UNITS[units]
+    return values[order] * scale["velocity"]
 
 
 def _integer(text: str, path: Path, line: int) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 
 from zifglass.core.structure import masses_of
 
-_tolerance = 0.3  # amu; '65' and '65.4' are zinc, but Co and Ni lie 0.24 apart
+_tolerance = 0.3  # amu; rounded masses (12, 65.4) are meant, but Co and Ni lie 0.24 apart
 _deuterium = 2.014
 
 

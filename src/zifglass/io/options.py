@@ -14,21 +14,33 @@ from numpy.typing import NDArray
 from zifglass.core import InputError
 from zifglass.core import cell as cells
 from zifglass.core.structure import number_of
+from zifglass.core.units import kcal_per_mol, ps
 
 SpeciesMap = Mapping[Any, str] | Sequence[str]
+
+_lammps_units = {
+    "metal": {"time": ps, "velocity": 1 / ps, "force": 1.0},
+    "real": {"time": 1.0, "velocity": 1.0, "force": kcal_per_mol},
+}
 
 
 @dataclass(frozen=True, eq=False)
 class ReadOptions:
-    """species_map: the file's type or label → element symbol. timestep: fs. cell (3, 3): Å."""
+    """species_map: the file's type or label → element symbol. timestep: fs. cell (3, 3): Å.
+    units: LAMMPS units, for files that do not state theirs."""
 
     species_map: Mapping[str, str] = field(default_factory=dict)
     timestep: float | None = None
     cell: NDArray[np.float64] | None = None
+    units: str | None = None
 
     @classmethod
     def checked(
-        cls, species_map: SpeciesMap | None, timestep: float | None, cell: Any | None
+        cls,
+        species_map: SpeciesMap | None,
+        timestep: float | None,
+        cell: Any | None,
+        units: str | None,
     ) -> ReadOptions:
         """From what the caller gave; raises InputError where it makes no sense."""
         if timestep is not None and not (np.isfinite(timestep) and timestep > 0):
@@ -37,6 +49,7 @@ class ReadOptions:
             species_map=_normalised(species_map),
             timestep=timestep,
             cell=None if cell is None else cells.check(cell),
+            units=units,
         )
 
     def number(self, label: str, path: Path, *, line: int | None = None) -> int:
@@ -73,6 +86,19 @@ class ReadOptions:
         return self.cell
 
 
+def lammps_units(stated: str | None, options: ReadOptions, path: Path) -> dict[str, float]:
+    """What one unit of time, velocity and force of a LAMMPS file is in fs, Å/fs and eV/Å.
+
+    `stated` is what the file says; else the caller's, else metal. Raises InputError on units
+    other than metal and real, and where file and caller disagree."""
+    if stated and options.units and stated != options.units:
+        raise InputError(f"the file says units {stated}, not {options.units}", path)
+    units = stated or options.units or "metal"
+    if units not in _lammps_units:
+        raise InputError(f"LAMMPS units {units} are not read: convert to metal or real", path)
+    return _lammps_units[units]
+
+
 def species_map_from_text(text: str) -> dict[str, str]:
     """``1=C,2=H`` (any labels) or ``C H N Zn`` (types 1, 2, 3, 4) as a map to element symbols.
 
@@ -85,6 +111,23 @@ def species_map_from_text(text: str) -> dict[str, str]:
     if pairs[0][1]:
         return _normalised({label: symbol for label, _, symbol in pairs})
     return _normalised(words)
+
+
+def cell_from_text(text: str) -> NDArray[np.float64]:
+    """A cell (3, 3) in Å from 3 lengths, 3 lengths and 3 angles (degrees), or 9 components.
+
+    Raises InputError on anything else."""
+    try:
+        numbers = np.array([float(word) for word in re.split(r"[,\s]+", text.strip())])
+    except ValueError:
+        numbers = np.empty(0)
+    if numbers.size not in (3, 6, 9) or not np.isfinite(numbers).all():
+        raise InputError(
+            f"a cell is 3 lengths, 3 lengths and 3 angles, or 9 components; got {text!r}"
+        )
+    if numbers.size == 6:
+        return cells.check(cells.from_lengths_and_angles(numbers))
+    return cells.check(numbers.reshape(3, 3) if numbers.size == 9 else numbers)
 
 
 def _normalised(species_map: SpeciesMap | None) -> dict[str, str]:

@@ -45,6 +45,11 @@ def text_of(path: Path) -> str:
         return content.decode("latin-1")
 
 
+def open_end(path: Path) -> str:
+    """The note on a file whose last line has no end and could have been cut in a number."""
+    return f"the last line has no end; if it was cut, so is its number ({path})"
+
+
 class LineScanner:
     """Runs through the lines of a file of any size, skipping many at a time.
 
@@ -149,7 +154,7 @@ def index_frames(
                 if found is not None and scanner.at_open_end:
                     if offsets:
                         raise Truncated("its last line has no end")
-                    notes = (f"the last line has no end; if it was cut, so is its number ({path})",)
+                    notes = (open_end(path),)
             except Truncated as cut:
                 if not offsets:
                     raise InputError(
