@@ -4,6 +4,8 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <string>
+
 #include "neighbors.hpp"
 
 namespace nb = nanobind;
@@ -71,6 +73,9 @@ std::vector<std::vector<End>> bonded_ends(const CellList &grid, std::size_t atom
     const bool first = (roles[end] & 2) && d2 < first2;
     const bool second = (roles[end] & 4) && d2 < second2;
     if (!first && !second) return;
+    if (d2 == 0.0)
+      throw std::invalid_argument("atoms " + std::to_string(centre) + " and " +
+                                  std::to_string(end) + " lie on one place");
     const double d = std::sqrt(d2);
     ends[centre].push_back({first, second, {x / d, y / d, z / d}});
   };
