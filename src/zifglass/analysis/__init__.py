@@ -1,6 +1,14 @@
 """Structure from any trajectory. See README.md in this folder."""
 
-from .coordination import Coordination, coordination, coordination_of_centres
+from .angles import (
+    Angles,
+    angles,
+)
+from .coordination import (
+    Coordination,
+    coordination,
+    coordination_of_centres,
+)
 from .linker_graphs import (
     LinkerGraph,
     benzimidazolate,
@@ -8,10 +16,35 @@ from .linker_graphs import (
     known_linkers,
     methylimidazolate,
 )
-from .linkers import BrokenLinkers, Linkers, broken_linker_statistics, broken_linkers, linkers
-from .network import Network, NetworkSettings, network
-from .pores import Pores, PoreSettings, pores
-from .rdf import Rdf, rdf
+from .linkers import (
+    BrokenLinkers,
+    Linkers,
+    broken_linker_statistics,
+    broken_linkers,
+    linkers,
+)
+from .msd import (
+    Msd,
+    msd,
+)
+from .network import (
+    Network,
+    NetworkSettings,
+    network,
+)
+from .pmf import (
+    Pmf,
+    pmf,
+)
+from .pores import (
+    Pores,
+    PoreSettings,
+    pores,
+)
+from .rdf import (
+    Rdf,
+    rdf,
+)
 from .rings import (
     FrameRings,
     RingCount,
@@ -26,19 +59,23 @@ from .rings import (
 )
 
 __all__ = [
+    "Angles",
     "BrokenLinkers",
     "Coordination",
     "FrameRings",
     "LinkerGraph",
     "Linkers",
+    "Msd",
     "Network",
     "NetworkSettings",
+    "Pmf",
     "PoreSettings",
     "Pores",
     "Rdf",
     "RingCount",
     "RingSettings",
     "RingStatistics",
+    "angles",
     "benzimidazolate",
     "broken_linker_statistics",
     "broken_linkers",
@@ -51,7 +88,9 @@ __all__ = [
     "known_linkers",
     "linkers",
     "methylimidazolate",
+    "msd",
     "network",
+    "pmf",
     "pores",
     "primitive_rings",
     "rdf",
