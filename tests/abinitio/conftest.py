@@ -27,4 +27,4 @@ def hydrogen() -> Structure:
 @pytest.fixture(scope="session")
 def quick() -> LevelOfTheory:
     """The published level of theory on a coarser grid."""
-    return LevelOfTheory(cutoff=200.0)
+    return LevelOfTheory(cutoff=100.0)

@@ -51,7 +51,7 @@ def test_labels_agree_with_finite_differences_of_the_energy(
         hydrogen.with_positions(hydrogen.positions - shift),
     ]
     calls: list[tuple[int, int]] = []
-    level = quick.model_copy(update={"eps_scf": 1e-6})
+    level = quick.model_copy(update={"eps_scf": 1e-6, "cutoff": 200.0})
     result = label(
         frames,
         folder=work / "fd",

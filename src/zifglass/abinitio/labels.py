@@ -18,7 +18,7 @@ from zifglass.core import Frame, InputError, Structure, as_structure
 
 from .inputs import single_point_input
 from .output import SinglePoint, error_message, read_single_point
-from .runner import INPUT, LOG, OUTPUT, Cp2k, Task, find_cp2k, run_all
+from .runner import INPUT, LOG, OUTPUT, Cp2k, Task, find_cp2k, locked, run_all
 from .sections import Input
 from .settings import LevelOfTheory
 
@@ -87,10 +87,11 @@ def label(
     folder = Path(folder)
     inputs = [_checked_input(frame.structure, level, index) for index, frame in enumerate(wanted)]
     places = [folder / _name(item) for item in inputs]
-    to_do = _unfinished(inputs, places)
-    reused = len(set(places)) - len(to_do)
-    if to_do:
-        _calculate(to_do, cp2k or find_cp2k(), cores, jobs, progress, reused)
+    with locked(folder):
+        to_do = _unfinished(inputs, places)
+        reused = len(set(places)) - len(to_do)
+        if to_do:
+            _calculate(to_do, cp2k or find_cp2k(), cores, jobs, progress, reused)
     return _collect(wanted, inputs, places, reused, level)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shlex
 import shutil
@@ -9,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from zifglass.core import InputError, ZifglassError
@@ -39,7 +40,6 @@ class Task:
 
     text: str
     folder: Path
-    extra_files: tuple[Path, ...] = field(default=())
 
 
 def find_cp2k(command: str | None = None) -> Cp2k:
@@ -93,20 +93,22 @@ def run_all(
     cores: int | None = None,
     jobs: int | None = None,
     finished: Callable[[int, int], None] = lambda index, status: None,
+    waiting: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run every task; `finished(index, exit status)` is called as each ends, in any order.
+    """Run every task; `finished(index, exit status)` is called as each ends, in any order, and
+    `waiting()` several times a second in between.
 
     On an exception (Ctrl-C among them) the running calculations are ended; those that had
     finished stay on disk.
     """
     slots = divide_cores(len(tasks), cores=cores, jobs=jobs)
-    waiting = list(enumerate(tasks))[::-1]
+    queue = list(enumerate(tasks))[::-1]
     running: dict[int, tuple[int, subprocess.Popen[bytes]]] = {}
     with _ended_on_exit(running):
-        while waiting or running:
+        while queue or running:
             for slot, threads in enumerate(slots):
-                if waiting and slot not in running:
-                    index, task = waiting.pop()
+                if queue and slot not in running:
+                    index, task = queue.pop()
                     running[slot] = (index, _start(task, cp2k, threads))
             for slot, (index, process) in list(running.items()):
                 status = process.poll()
@@ -114,7 +116,20 @@ def run_all(
                     del running[slot]
                     finished(index, status)
             if running:
+                waiting()
                 time.sleep(_poll_seconds)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold `folder` for this process; InputError if another one works there. Ends with it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError("another zifglass is at work here: wait for it", folder) from None
+        yield
 
 
 def _start(task: Task, cp2k: Cp2k, threads: int) -> subprocess.Popen[bytes]:

@@ -93,3 +93,10 @@ class Dynamics(Settings):
     walltime: float | None = Field(
         default=None, gt=0, description="s; CP2K stops cleanly after it, to be started again"
     )
+
+
+class AimdSettings(Settings):
+    """What `zifglass aimd` reads from its settings file."""
+
+    level: LevelOfTheory = Field(default_factory=LevelOfTheory, description="of theory")
+    dynamics: Dynamics = Field(default_factory=Dynamics, description="of the atoms")
