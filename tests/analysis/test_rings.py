@@ -15,7 +15,6 @@ from zifglass.analysis.rings import (
     frame_rings,
     king_rings,
     primitive_rings,
-    ring_statistics,
     rings,
 )
 from zifglass.core import ArrayTrajectory, InputError, Structure
@@ -220,4 +219,4 @@ def test_bad_graphs_are_refused(edges: list, message: str) -> None:
 
 def test_no_frames() -> None:
     with pytest.raises(InputError, match="at least one frame"):
-        ring_statistics([])
+        rings([])

@@ -19,7 +19,6 @@ from .linker_graphs import (
 from .linkers import (
     BrokenLinkers,
     Linkers,
-    broken_linker_statistics,
     broken_linkers,
     linkers,
 )
@@ -54,7 +53,6 @@ from .rings import (
     frame_rings,
     king_rings,
     primitive_rings,
-    ring_statistics,
     rings,
 )
 
@@ -77,7 +75,6 @@ __all__ = [
     "RingStatistics",
     "angles",
     "benzimidazolate",
-    "broken_linker_statistics",
     "broken_linkers",
     "coordination",
     "coordination_of_centres",
@@ -94,6 +91,5 @@ __all__ = [
     "pores",
     "primitive_rings",
     "rdf",
-    "ring_statistics",
     "rings",
 ]

@@ -8,8 +8,11 @@ depend on how many processes filled them, to the last bit. Blocks also carry the
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..core import Frame, InputError, Trajectory
 from ..core.structure import number_of, symbols_of
@@ -54,6 +57,12 @@ def accumulate(trajectory: Trajectory, make: Callable[[], A]) -> A:
     if total is None:
         raise InputError("a trajectory needs at least one frame", trajectory.source)
     return total
+
+
+def known_times(times: Sequence[float | None]) -> NDArray[np.float64] | None:
+    """(frames,) fs, or None if any frame has no time."""
+    known = [time for time in times if time is not None]
+    return np.array(known) if len(known) == len(times) else None
 
 
 def present(numbers: Any, symbol: str, *, source: str | None = None) -> int:

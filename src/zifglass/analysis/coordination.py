@@ -13,7 +13,7 @@ from .._native import coordination_numbers
 from ..core import Frame, InputError, Structure, as_structure, as_trajectory
 from ..core.settings import Settings, settings_from
 from ..core.statistics import mean_of_series
-from .accumulate import accumulate, present
+from .accumulate import accumulate, known_times, present
 
 Array = NDArray[np.float64]
 
@@ -82,7 +82,6 @@ class CoordinationAccumulator:
         per_frame = table @ numbers
         mean = mean_of_series(per_frame)
         fractions = [mean_of_series(column) for column in table.T]
-        times = [time for time in self._times if time is not None]
         return Coordination(
             mean=mean.mean,
             mean_std=mean.std,
@@ -91,7 +90,7 @@ class CoordinationAccumulator:
             distribution_std=np.array([fraction.std for fraction in fractions]),
             per_frame=per_frame,
             per_frame_distribution=table,
-            times=np.array(times) if len(times) == len(self._times) else None,
+            times=known_times(self._times),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from ase.data import atomic_numbers
@@ -13,10 +13,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from zifglass._native import match_pattern
-from zifglass.core import Frame, InputError, Structure, Trajectory, as_structure, as_trajectory
+from zifglass.core import Frame, Structure, Trajectory, as_structure, as_trajectory
 from zifglass.core.neighbors import Pairs, neighbor_list
 from zifglass.core.statistics import mean_of_series
 
+from .accumulate import accumulate, known_times
 from .linker_graphs import (
     HYDROGEN_REACH,
     LinkerGraph,
@@ -264,6 +265,51 @@ class BrokenLinkers:
     atoms: tuple[Indices, ...]
 
 
+class LinkerAccumulator:
+    """Broken linkers of each frame. Memory: two numbers a frame, and the broken atoms."""
+
+    def __init__(
+        self,
+        *,
+        graphs: Sequence[LinkerGraph] = known_linkers,
+        expected: Mapping[str, int] | None = None,
+    ) -> None:
+        self._graphs = graphs
+        self._wanted = expected
+        self._expected = 0
+        self._intact: list[int] = []
+        self._atoms: list[Indices] = []
+        self._times: list[float | None] = []
+
+    def update(self, frame: Frame) -> None:
+        self.add(linkers(frame, graphs=self._graphs, expected=self._wanted), frame.time)
+
+    def add(self, found: Linkers, time: float | None) -> None:
+        """Take what `linkers` gave for the next frame."""
+        self._expected = sum(found.expected.values())
+        self._intact.append(found.intact)
+        self._atoms.append(found.broken_atoms)
+        self._times.append(time)
+
+    def merge(self, later: Self) -> None:
+        self._intact += later._intact
+        self._atoms += later._atoms
+        self._times += later._times
+
+    def finalise(self) -> BrokenLinkers:
+        fraction = 1.0 - np.array(self._intact) / self._expected
+        average = mean_of_series(fraction)
+        return BrokenLinkers(
+            times=known_times(self._times),
+            intact=np.array(self._intact),
+            expected=self._expected,
+            fraction=fraction,
+            mean=average.mean,
+            mean_std=average.std,
+            atoms=tuple(self._atoms),
+        )
+
+
 def broken_linkers(
     trajectory: Trajectory | Structure | Sequence[Structure],
     *,
@@ -272,24 +318,6 @@ def broken_linkers(
 ) -> BrokenLinkers:
     """The broken fraction of each frame, 1 − intact/expected, and its mean."""
     frames = as_trajectory(trajectory)
-    found = [linkers(frame, graphs=graphs, expected=expected) for frame in frames]
-    return broken_linker_statistics(found, times=frames.times)
-
-
-def broken_linker_statistics(
-    frames: Sequence[Linkers], *, times: Array | None = None
-) -> BrokenLinkers:
-    """Put together what `linkers` gave for each frame, in order."""
-    if not frames:
-        raise InputError("linker statistics need at least one frame")
-    fraction = np.array([found.broken_fraction for found in frames])
-    average = mean_of_series(fraction)
-    return BrokenLinkers(
-        times=times,
-        intact=np.array([found.intact for found in frames]),
-        expected=sum(frames[0].expected.values()),
-        fraction=fraction,
-        mean=average.mean,
-        mean_std=average.std,
-        atoms=tuple(found.broken_atoms for found in frames),
-    )
+    return accumulate(
+        frames, lambda: LinkerAccumulator(graphs=graphs, expected=expected)
+    ).finalise()

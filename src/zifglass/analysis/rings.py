@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from zifglass.core import Frame, InputError, Structure, Trajectory, as_trajector
 from zifglass.core.neighbors import Pairs
 from zifglass.core.statistics import mean_of_series
 
+from .accumulate import accumulate, known_times
 from .linker_graphs import LinkerGraph, known_linkers
 from .network import Network, NetworkSettings, network
 
@@ -238,6 +240,61 @@ def frame_king_rings(
     return _frame_rings(net, king_rings(net.nodes, net.edges, settings=settings))
 
 
+class RingAccumulator:
+    """Primitive rings of each frame. Memory: a few dozen whole numbers a frame."""
+
+    def __init__(
+        self,
+        *,
+        settings: RingSettings | None = None,
+        network_settings: NetworkSettings | None = None,
+        graphs: Sequence[LinkerGraph] = known_linkers,
+        expected: Mapping[str, int] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._make = partial(network, settings=network_settings, graphs=graphs, expected=expected)
+        self._sizes = np.zeros(0, dtype=np.int64)
+        self._metals = 0
+        self._counts: list[Indices] = []
+        self._state: list[tuple[int, int, int]] = []
+        self._times: list[float | None] = []
+
+    def update(self, frame: Frame) -> None:
+        self.add(self._make(frame), frame.time)
+
+    def add(self, net: Network, time: float | None) -> None:
+        """Take the network of the next frame."""
+        found = _frame_rings(net, primitive_rings(net.nodes, net.edges, settings=self._settings))
+        even = found.rings.sizes % 2 == 0
+        self._sizes = found.rings.sizes[even] // 2
+        self._metals = found.metals
+        self._counts.append(found.rings.counts[even])
+        self._state.append((found.broken, found.dangling, found.rings.complete_to // 2))
+        self._times.append(time)
+
+    def merge(self, later: Self) -> None:
+        self._counts += later._counts
+        self._state += later._state
+        self._times += later._times
+
+    def finalise(self) -> RingStatistics:
+        counts = np.array(self._counts, dtype=np.float64)
+        counts[counts < 0] = np.nan
+        means = [_mean(column[np.isfinite(column)]) for column in counts.T]
+        broken, dangling, complete_to = np.array(self._state).T
+        return RingStatistics(
+            sizes=self._sizes,
+            times=known_times(self._times),
+            counts=counts,
+            metals=self._metals,
+            mean=np.array([mean for mean, _ in means]),
+            mean_std=np.array([std for _, std in means]),
+            broken=broken,
+            dangling=dangling,
+            complete_to=complete_to,
+        )
+
+
 def rings(
     trajectory: Trajectory | Structure | Sequence[Structure],
     *,
@@ -246,43 +303,19 @@ def rings(
     graphs: Sequence[LinkerGraph] = known_linkers,
     expected: Mapping[str, int] | None = None,
 ) -> RingStatistics:
-    """Primitive rings of the metal–linker network, frame by frame and on average."""
-    frames = as_trajectory(trajectory)
-    counted = [
-        frame_rings(
-            frame,
+    """Primitive rings of the metal–linker network, frame by frame and on average.
+
+    A frame with broken linkers counts like any other.
+    """
+    return accumulate(
+        as_trajectory(trajectory),
+        lambda: RingAccumulator(
             settings=settings,
             network_settings=network_settings,
             graphs=graphs,
             expected=expected,
-        )
-        for frame in frames
-    ]
-    return ring_statistics(counted, times=frames.times)
-
-
-def ring_statistics(frames: Sequence[FrameRings], *, times: Array | None = None) -> RingStatistics:
-    """Put together what `frame_rings` (or `frame_king_rings`) gave for each frame, in order.
-
-    A frame with broken linkers counts like any other. Raises InputError on no frame at all.
-    """
-    if not frames:
-        raise InputError("ring statistics need at least one frame")
-    even = frames[0].rings.sizes % 2 == 0
-    counts = np.array([frame.rings.counts[even] for frame in frames], dtype=np.float64)
-    counts[counts < 0] = np.nan
-    means = [_mean(column[np.isfinite(column)]) for column in counts.T]
-    return RingStatistics(
-        sizes=frames[0].rings.sizes[even] // 2,
-        times=times,
-        counts=counts,
-        metals=frames[0].metals,
-        mean=np.array([mean for mean, _ in means]),
-        mean_std=np.array([std for _, std in means]),
-        broken=np.array([frame.broken for frame in frames]),
-        dangling=np.array([frame.dangling for frame in frames]),
-        complete_to=np.array([frame.rings.complete_to // 2 for frame in frames]),
-    )
+        ),
+    ).finalise()
 
 
 def _mean(series: Array) -> tuple[float, float]:
