@@ -1,15 +1,15 @@
-"""structure → energy, forces, stress. See README.md in this folder."""
+"""structure → energy, forces, stress. See README.md in this folder.
 
-from __future__ import annotations
+Importing this loads neither torch nor ASE's calculators nor nequip.
+"""
 
-from typing import Any
+from .calculator import AseCalculatorPotential, ase_calculator, nequip_calculator_potential
+from .loading import load_network, load_potential
 
-from zifglass.core import Potential
-
-
-def load_potential(name_or_path: str) -> Potential:
-    raise NotImplementedError
-
-
-def ase_calculator(potential: Potential) -> Any:
-    raise NotImplementedError
+__all__ = [
+    "AseCalculatorPotential",
+    "ase_calculator",
+    "load_network",
+    "load_potential",
+    "nequip_calculator_potential",
+]

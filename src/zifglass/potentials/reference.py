@@ -315,7 +315,7 @@ def pairs(
     """
     from ase.neighborlist import primitive_neighbor_list
 
-    centre, neighbor, shift, length = primitive_neighbor_list(  # type: ignore[no-untyped-call]
+    centre, neighbor, shift, length = primitive_neighbor_list(
         "ijSd", structure.pbc, structure.cell, structure.positions, cutoff
     )
     if len(length):

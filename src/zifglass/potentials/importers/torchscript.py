@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zifglass.core import InputError
-from zifglass.core.structure import number_of
 from zifglass.potentials.network import Activation, Dense, Layer, Network, RadialBasis, Readout
 
 from .archive import Archive, Record, read_archive
 from .config import training_facts
 from .e3nn import blocks_of, build_layer, gate_layout, linear_weights
+from .species import atomic_numbers
 
 Array = NDArray[np.float64]
 
@@ -96,7 +96,7 @@ class _Reader:
         self._check_sum(found["AtomwiseReduce"])
         basis, cutoff = self._basis(found["RadialBasisEdgeEncoding"])
         return Network(
-            species=_atomic_numbers(names, species),
+            species=atomic_numbers(names, species),
             cutoff=cutoff,
             basis=basis,
             embedding=self._embedding(found),
@@ -189,7 +189,7 @@ class _Reader:
             interaction,
             layout=layout,
             scalar_activations=self._activations(gate["act_scalars"]),
-            gate_activations=self._activations(gate["act_gates"]) if gates else (),
+            gate_activations=_for_each(self._activations(gate["act_gates"]), len(gates)),
             radial=self._radial(interaction["fc"]),
             attributes=np.eye(species),
             source_scale=np.ones(species),
@@ -303,7 +303,18 @@ _RETURN = r"(?:_\d+ = )?{}(?: return _\d+)?"
 _ACTIVATIONS = {
     kind: _RETURN.format(rf"(?:return )?torch\.mul\(torch\.{function}\(x\), {_NUMBER}\)")
     for kind, function in (("silu", "silu"), ("tanh", "tanh"), ("abs", "abs"))
+} | {
+    "ssp": r"(_\d+) = __torch__\.nequip\.nn\.nonlinearities\.ShiftedSoftPlus "
+    + rf"(?:return |_\d+ = )torch\.mul\(\1\(x, \), {_NUMBER}\)(?: return _\d+)?"
 }
+
+
+def _for_each(activations: list[Activation], blocks: int) -> list[Activation]:
+    """One activation for each gate block; e3nn merges equal neighbours, and nequip gives all
+    gates of a layer the same function."""
+    if blocks and len(activations) != blocks and len(set(activations)) == 1:
+        return activations[:1] * blocks
+    return activations if blocks else []
 
 
 def _same_muls(irreps: Any, before: Any) -> list[tuple[int, tuple[int, int]]]:
@@ -318,19 +329,3 @@ def _same_muls(irreps: Any, before: Any) -> list[tuple[int, tuple[int, int]]]:
         result.append((mul, (order, inside.pop())))
         start += mul
     return result
-
-
-def _atomic_numbers(names: list[str], species: Sequence[str] | None) -> tuple[int, ...]:
-    if species is not None:
-        if len(species) != len(names):
-            raise InputError(
-                f"this model has {len(names)} species ({' '.join(names)}), not {len(species)}"
-            )
-        return tuple(number_of(symbol) for symbol in species)
-    try:
-        return tuple(number_of(name) for name in names)
-    except InputError:
-        raise InputError(
-            f"the types of this model, {' '.join(names)}, are not element symbols: name the "
-            "elements in this order (--species)"
-        ) from None
