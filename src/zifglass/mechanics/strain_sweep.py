@@ -1,0 +1,375 @@
+"""Finite strain differences: what to run, and what the runs say.
+
+Mechanics runs nothing itself. It hands out a protocol for the preparation and one for each step
+(`preparation_protocol`, `step_protocol`), takes the pressure of each hold (`hold_from_series`),
+says which steps are still wanted (`next_steps`) and fits the equation of state
+(`analyse_sweep`). Two branches leave the prepared structure, compression and expansion; within
+a branch every step starts where the one before it ended. Source: SI of Castel et al., finite
+strain difference method.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from zifglass.core.errors import InputError
+from zifglass.core.protocol import Protocol, Segment, equal_lengths, hold
+from zifglass.core.settings import Settings
+from zifglass.core.statistics import mean_of_series
+from zifglass.core.units import GPa, fs, kB, kelvin, ps
+
+from .equation_of_state import BirchMurnaghan, fit_third_order
+from .sampling import trend
+from .window import Point, WindowFit, WindowSettings, fit_window, mark_phase_changes
+
+Array = NDArray[np.float64]
+Direction = Literal["start", "compression", "expansion"]
+
+
+class StrainSweepSettings(Settings):
+    """A ladder of volumes at one temperature."""
+
+    step: float = Field(
+        default=0.015, gt=0, lt=0.1, description="Relative change of volume per step."
+    )
+    temperature: float = Field(default=300.0, gt=0, description="Temperature, K.")
+    preparation: float = Field(
+        default=100.0, gt=0, description="Time at the first volume before its hold, ps."
+    )
+    ramp: float = Field(default=100.0, gt=0, description="Time of each change of the box, ps.")
+    hold: float = Field(default=100.0, gt=0, description="Time at each volume, ps.")
+    timestep: float = Field(default=0.5, gt=0, description="Time step, fs.")
+    thermo_every: float = Field(default=10.0, gt=0, description="Time between pressures, fs.")
+    min_steps: int = Field(
+        default=2, ge=1, description="Fewest steps in each direction, unless it breaks down."
+    )
+    max_steps: int = Field(default=8, ge=1, description="Most steps in each direction.")
+    coordination_drop: float = Field(
+        default=0.15, gt=0, description="Loss of Zn-N coordination that flags a hold."
+    )
+    window: WindowSettings = Field(default=WindowSettings(), description="Which points are fitted.")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One wanted step: direction, and its number counted from the prepared structure (1…)."""
+
+    direction: Literal["compression", "expansion"]
+    number: int
+
+    @property
+    def name(self) -> str:
+        """compression-1, expansion-3, …"""
+        return f"{self.direction}-{self.number}"
+
+    @property
+    def start(self) -> str:
+        """The name of the step it starts from."""
+        return f"{self.direction}-{self.number - 1}" if self.number > 1 else "preparation"
+
+
+@dataclass(frozen=True)
+class Hold:
+    """The pressure at one volume.
+
+    direction, number: which step (start, 0: the preparation). volume: Å³. pressure_total,
+    pressure_std: eV/Å³, mean and its standard error, correlation included. n_independent:
+    samples. drift: of the pressure over the hold, in standard errors. temperature: K, mean,
+    None if not given. coordination: mean of the hold, None if not given. flags: why it is not
+    to be fitted.
+    """
+
+    direction: Direction
+    number: int
+    volume: float
+    pressure_total: float
+    pressure_std: float
+    n_independent: float
+    drift: float
+    temperature: float | None
+    coordination: float | None
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class StrainSweep:
+    """K₀, V₀ and ρ₀ of a sweep. Isotropic steps at fixed shape: a Voigt-like bulk modulus.
+
+    holds: by volume, with all flags. window: the fit and its choice. bulk_modulus eV/Å³,
+    volume0 Å³, density0 amu/Å³; *_std include the choice of window. temperature: K.
+    bracketed: whether P = 0 lies between good holds.
+    """
+
+    holds: tuple[Hold, ...]
+    window: WindowFit
+    bulk_modulus: float
+    bulk_modulus_std: float
+    volume0: float
+    volume0_std: float
+    density0: float
+    density0_std: float
+    temperature: float
+    bracketed: bool
+
+    def third_order(self) -> BirchMurnaghan:
+        """The same points with K₀' free; InputError with fewer than four of them."""
+        points = [self.window.points[i] for i in self.window.chosen]
+        return fit_third_order(
+            np.array([p.volume for p in points]),
+            np.array([p.pressure_total for p in points]),
+            pressure_std=np.array([p.pressure_std for p in points]),
+        )
+
+
+def preparation_protocol(settings: StrainSweepSettings | None = None) -> Protocol:
+    """Minimise the atoms, NVT at the sweep's temperature, and the hold at the first volume."""
+    s = settings or StrainSweepSettings()
+    segments = (
+        Segment(name="minimise", ensemble="minimise"),
+        _nvt(s, "prepare", s.preparation),
+        _nvt(s, "hold", s.hold),
+    )
+    return Protocol(name="strain-sweep preparation", segments=segments)
+
+
+def step_protocol(
+    direction: Literal["compression", "expansion"], settings: StrainSweepSettings | None = None
+) -> Protocol:
+    """A ramp to the next volume, every box length linear in time, and a hold there."""
+    s = settings or StrainSweepSettings()
+    factor = 1.0 - s.step if direction == "compression" else 1.0 + s.step
+    segments = (
+        _nvt(s, "ramp", s.ramp, length_ramp=equal_lengths(factor)),
+        _nvt(s, "hold", s.hold),
+    )
+    return Protocol(name=f"strain-sweep {direction}", segments=segments)
+
+
+def _nvt(
+    s: StrainSweepSettings,
+    name: str,
+    duration: float,
+    length_ramp: tuple[float, float, float] | None = None,
+) -> Segment:
+    return Segment(
+        name=name,
+        ensemble="nvt-nhc",
+        duration=duration * ps,
+        timestep=s.timestep * fs,
+        temperature=hold(s.temperature * kelvin),
+        length_ramp=length_ramp,
+        thermo_every=s.thermo_every * fs,
+    )
+
+
+def total_pressure_of(columns: Mapping[str, Array], *, n_atoms: int | None = None) -> Array:
+    """The TOTAL pressure (lines,), eV/Å³, from the columns of a thermo table.
+
+    Takes ``pressure_total_GPa``; or ``pressure_virial_GPa`` with ``temperature_K``,
+    ``volume_A3`` and `n_atoms`, adding N k_B T/V (0.26 GPa in ZIF-4 at 300 K, 15 % of K).
+    Raises InputError for a pressure of unknown kind: guessing wrong shifts the density.
+    """
+    if "pressure_total_GPa" in columns:
+        return np.asarray(columns["pressure_total_GPa"], dtype=float) * GPa
+    if "pressure_virial_GPa" in columns:
+        missing = [name for name in ("temperature_K", "volume_A3") if name not in columns]
+        if missing or n_atoms is None:
+            raise InputError(
+                "a virial pressure lacks the kinetic part N k_B T/V; to add it, give "
+                + " and ".join([*missing, *(["the number of atoms"] if n_atoms is None else [])])
+            )
+        kinetic = n_atoms * kB * columns["temperature_K"] / columns["volume_A3"]
+        return np.asarray(columns["pressure_virial_GPa"] * GPa + kinetic)
+    found = [name for name in columns if "press" in name.lower()]
+    raise InputError(
+        (f"column {found[0]!r} is a pressure of unknown kind" if found else "no pressure column")
+        + ": name it pressure_total_GPa (kinetic part included, like LAMMPS's Press) or "
+        "pressure_virial_GPa (without it)"
+    )
+
+
+def hold_from_series(
+    pressure_total: Array,
+    *,
+    volume: float,
+    settings: StrainSweepSettings,
+    direction: Direction = "start",
+    number: int = 0,
+    temperature: Array | None = None,
+    coordination: float | None = None,
+    coordination_at_start: float | None = None,
+    broken_fraction: float | None = None,
+) -> Hold:
+    """A `Hold` from the total pressures of one hold (samples,), eV/Å³, evenly spaced in time.
+
+    volume: Å³. temperature (samples,): K, checked against the settings. coordination, of the
+    hold and of the start; broken_fraction of linkers: flag structural collapse where given.
+    A hold is ``not stationary`` when its pressure drifts by more than four standard errors, and
+    ``too short`` with fewer than ten independent samples. Raises InputError on another
+    temperature than the settings state.
+    """
+    series = np.asarray(pressure_total, dtype=float)
+    if series.ndim != 1 or len(series) < 10:
+        raise InputError(
+            f"a hold needs at least 10 pressures for an error bar; got shape {series.shape}"
+        )
+    mean = mean_of_series(series)
+    if not mean.std > 0:
+        raise InputError(
+            f"the {len(series)} pressures of the hold at {volume:.1f} Å³ do not fluctuate: "
+            "instantaneous pressures are needed, no averages"
+        )
+    independent, (_, score) = len(series) / mean.inefficiency, trend(series)
+    measured = None
+    if temperature is not None:
+        measured = _checked_temperature(np.asarray(temperature, dtype=float), settings, volume)
+    flags = []
+    if independent < 10:
+        flags.append("too short")
+    if abs(score) > 4.0:
+        flags.append("not stationary")
+    lowest = (coordination_at_start or 0.0) - settings.coordination_drop
+    if coordination is not None and coordination < lowest:
+        flags.append("lost coordination")
+    if broken_fraction is not None and broken_fraction > 0:
+        flags.append("broken linkers")
+    return Hold(
+        direction=direction,
+        number=number,
+        volume=volume,
+        pressure_total=mean.mean,
+        pressure_std=mean.std,
+        n_independent=independent,
+        drift=score,
+        temperature=measured,
+        coordination=coordination,
+        flags=tuple(flags),
+    )
+
+
+def _checked_temperature(series: Array, settings: StrainSweepSettings, volume: float) -> float:
+    found = mean_of_series(series)
+    off = abs(found.mean - settings.temperature)
+    if off > 0.02 * settings.temperature and off > 4.0 * found.std:
+        raise InputError(
+            f"the sweep is stated at {settings.temperature:g} K, but the hold at {volume:.1f} Å³ "
+            f"ran at {found.mean:.1f} ± {found.std:.1f} K"
+        )
+    return found.mean
+
+
+def next_steps(holds: Sequence[Hold], settings: StrainSweepSettings) -> list[Step]:
+    """The steps wanted next, at most one per direction; empty when the sweep is complete.
+
+    Both directions first go `min_steps`. Then towards P = 0 until good holds bracket it, then
+    to the side of the zero with fewer good holds until the window is full (`max_points`) and
+    fits. A direction ends at `max_steps`, or where its outermost hold has collapsed.
+    """
+    start = next((h for h in holds if h.direction == "start"), None)
+    if start is None:
+        raise InputError("the sweep has no hold at its first volume yet: run the preparation")
+    open_steps = {
+        direction: _next_in(direction, holds, start.volume, settings)
+        for direction in ("compression", "expansion")
+    }
+    short = [
+        step
+        for step in open_steps.values()
+        if step is not None and step.number <= settings.min_steps
+    ]
+    if short:
+        return short
+    wanted = _wanted_direction(holds, start.volume, settings)
+    if wanted is None:
+        return []
+    step = open_steps[wanted]
+    if step is None and _holds_both_signs(holds) and len(holds) < settings.window.max_points + 2:
+        # This side of the zero has broken down; the other may still fill the window.
+        step = open_steps["expansion" if wanted == "compression" else "compression"]
+    return [step] if step is not None else []
+
+
+def _next_in(
+    direction: str, holds: Sequence[Hold], start_volume: float, settings: StrainSweepSettings
+) -> Step | None:
+    done = [h.number for h in holds if h.direction == direction]
+    number = max(done, default=0) + 1
+    if number > settings.max_steps:
+        return None
+    marked = _marked(holds, start_volume)
+    ends = marked[:1] if direction == "compression" else marked[-1:]
+    collapsed = {"phase change", "broken linkers", "lost coordination"}
+    if done and ends and collapsed & set(ends[0].flags):
+        return None
+    return Step("compression" if direction == "compression" else "expansion", number)
+
+
+def _wanted_direction(
+    holds: Sequence[Hold], start_volume: float, settings: StrainSweepSettings
+) -> str | None:
+    good = [p for p in _marked(holds, start_volume) if not p.flags]
+    above = sum(p.pressure_total > 0 for p in good)
+    below = len(good) - above
+    if below == 0:
+        return "expansion"
+    if above == 0:
+        return "compression"
+    try:
+        window = fit_window(_points(holds), start_volume=start_volume, settings=settings.window)
+    except InputError:
+        window = None
+    full = window is not None and len(window.chosen) == settings.window.max_points
+    if window is not None and full and window.fits and window.contains_zero:
+        return None
+    # Enough points to choose a full window from, and still none: more of them will not help.
+    if min(above, below) >= settings.window.max_points:
+        return None
+    return "compression" if above < below else "expansion"
+
+
+def _holds_both_signs(holds: Sequence[Hold]) -> bool:
+    return len({h.pressure_total > 0 for h in holds if not h.flags}) == 2
+
+
+def _points(holds: Sequence[Hold]) -> list[Point]:
+    ordered = sorted(holds, key=lambda h: h.volume)
+    return [Point(h.volume, h.pressure_total, h.pressure_std, h.flags) for h in ordered]
+
+
+def _marked(holds: Sequence[Hold], start_volume: float) -> list[Point]:
+    return mark_phase_changes(_points(holds), start_volume=start_volume)
+
+
+def analyse_sweep(
+    holds: Sequence[Hold], *, mass: float, settings: StrainSweepSettings | None = None
+) -> StrainSweep:
+    """Fit the equation of state of finished holds; mass of the cell in amu, for the density.
+
+    Raises InputError where no window of three good holds exists, or no hold at the start.
+    """
+    s = settings or StrainSweepSettings()
+    start = next((h for h in holds if h.direction == "start"), None)
+    if start is None:
+        raise InputError("a sweep needs the hold at its first volume (direction 'start')")
+    if not mass > 0:
+        raise InputError(f"the mass of the cell must be positive, in amu; got {mass}")
+    window = fit_window(_points(holds), start_volume=start.volume, settings=s.window)
+    density, fitted = mass / window.volume0, [window.points[i] for i in window.chosen]
+    return StrainSweep(
+        holds=tuple(sorted(holds, key=lambda h: h.volume)),
+        window=window,
+        bulk_modulus=window.bulk_modulus,
+        bulk_modulus_std=window.bulk_modulus_std,
+        volume0=window.volume0,
+        volume0_std=window.volume0_std,
+        density0=density,
+        density0_std=density * window.volume0_std / window.volume0,
+        temperature=s.temperature,
+        bracketed=fitted[0].pressure_total > 0 > fitted[-1].pressure_total,
+    )
