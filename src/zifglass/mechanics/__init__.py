@@ -1,10 +1,12 @@
 """Moduli and density, each with its error. See README.md in this folder."""
 
+from .audit import PressureAudit, PressureAuditSettings, pressure_audit, virial_pressures
 from .directions import DirectionalExtremes, directional_extremes
 from .elasticity import Averages, averages, is_stable, stiffness_eigenvalues
 from .equation_of_state import (
     BirchMurnaghan,
     birch_murnaghan_pressure,
+    curve_from_density,
     fit_second_order,
     fit_third_order,
 )
@@ -15,6 +17,36 @@ from .fluctuations import (
     strain_fluctuations,
     volume_fluctuations,
 )
+from .static import (
+    StaticCurve,
+    StaticElasticity,
+    StaticSettings,
+    static_elasticity,
+    static_equation_of_state,
+)
+from .strain_sweep import (
+    Hold,
+    Step,
+    StrainSweep,
+    StrainSweepSettings,
+    analyse_sweep,
+    hold_from_series,
+    next_steps,
+    preparation_protocol,
+    step_protocol,
+    total_pressure_of,
+)
+from .verdict import (
+    Ensemble,
+    Estimate,
+    FiniteSize,
+    MechanicsVerdict,
+    compare_methods,
+    ensemble,
+    estimates_of_fluctuations,
+    estimates_of_sweep,
+    finite_size,
+)
 from .window import Point, WindowFit, WindowSettings, fit_window
 
 __all__ = [
@@ -22,19 +54,48 @@ __all__ = [
     "BirchMurnaghan",
     "DirectionalExtremes",
     "ElasticFluctuations",
+    "Ensemble",
+    "Estimate",
+    "FiniteSize",
     "FluctuationSettings",
+    "Hold",
+    "MechanicsVerdict",
     "Point",
+    "PressureAudit",
+    "PressureAuditSettings",
+    "StaticCurve",
+    "StaticElasticity",
+    "StaticSettings",
+    "Step",
+    "StrainSweep",
+    "StrainSweepSettings",
     "VolumeFluctuations",
     "WindowFit",
     "WindowSettings",
+    "analyse_sweep",
     "averages",
     "birch_murnaghan_pressure",
+    "compare_methods",
+    "curve_from_density",
     "directional_extremes",
+    "ensemble",
+    "estimates_of_fluctuations",
+    "estimates_of_sweep",
+    "finite_size",
     "fit_second_order",
     "fit_third_order",
     "fit_window",
+    "hold_from_series",
     "is_stable",
+    "next_steps",
+    "preparation_protocol",
+    "pressure_audit",
+    "static_elasticity",
+    "static_equation_of_state",
+    "step_protocol",
     "stiffness_eigenvalues",
     "strain_fluctuations",
+    "total_pressure_of",
+    "virial_pressures",
     "volume_fluctuations",
 ]
