@@ -4,6 +4,10 @@ from .angles import (
     Angles,
     angles,
 )
+from .bonds import (
+    BondLifetimes,
+    bonds,
+)
 from .coordination import (
     Coordination,
     coordination,
@@ -55,14 +59,27 @@ from .rings import (
     primitive_rings,
     rings,
 )
+from .scattering import (
+    Comparison,
+    Measured,
+    Scattering,
+    compare,
+    distribution_of,
+    neutron,
+    read_measured,
+    xray,
+)
 
 __all__ = [
     "Angles",
+    "BondLifetimes",
     "BrokenLinkers",
+    "Comparison",
     "Coordination",
     "FrameRings",
     "LinkerGraph",
     "Linkers",
+    "Measured",
     "Msd",
     "Network",
     "NetworkSettings",
@@ -73,11 +90,15 @@ __all__ = [
     "RingCount",
     "RingSettings",
     "RingStatistics",
+    "Scattering",
     "angles",
     "benzimidazolate",
+    "bonds",
     "broken_linkers",
+    "compare",
     "coordination",
     "coordination_of_centres",
+    "distribution_of",
     "frame_king_rings",
     "frame_rings",
     "imidazolate",
@@ -87,9 +108,12 @@ __all__ = [
     "methylimidazolate",
     "msd",
     "network",
+    "neutron",
     "pmf",
     "pores",
     "primitive_rings",
     "rdf",
+    "read_measured",
     "rings",
+    "xray",
 ]
