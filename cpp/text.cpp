@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -28,6 +29,33 @@ bool to_number(const char *first, const char *last, double &value) {
   char *end = nullptr;
   value = std::strtod(copy.c_str(), &end);
   return *end == '\0';
+}
+
+constexpr double powers_of_ten[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+
+// The usual number, digits with a point and at most 15 of them: both the integer of its digits
+// and the power of ten are exact doubles, so that one division rounds correctly (Clinger 1990).
+// Moves p to the end of the number; false where it is any other, p then means nothing.
+bool plain_number(const char *&p, const char *end, double &value) {
+  const bool negative = p != end && *p == '-';
+  if (negative) ++p;
+  std::uint64_t digits = 0;
+  const char *const first = p;
+  while (p != end && *p >= '0' && *p <= '9') digits = 10 * digits + (*p++ - '0');
+  auto count = p - first;
+  std::ptrdiff_t decimals = 0;
+  if (p != end && *p == '.') {
+    const char *const point = ++p;
+    while (p != end && *p >= '0' && *p <= '9') digits = 10 * digits + (*p++ - '0');
+    decimals = p - point;
+    count += decimals;
+  }
+  if (count == 0 || count > 15 || !(p == end || blank(*p) || *p == '\n')) return false;
+  const double magnitude = static_cast<double>(digits) / powers_of_ten[decimals];
+  value = negative ? -magnitude : magnitude;
+  return true;
 }
 
 // Up to eight characters, the first in the lowest byte, so that words compare as integers.
@@ -73,11 +101,17 @@ nb::tuple parse_table(nb::bytes text, std::size_t rows, const std::string &kinds
       while (p != end && blank(*p)) ++p;
       if (p == end || *p == '\n') break;
       const char *const first = p;
+      double value = 0.0;
+      if (column < kinds.size() && kinds[column] == 'f' && plain_number(p, end, value)) {
+        numbers.push_back(value);
+        ++column;
+        continue;
+      }
+      p = first;
       while (p != end && !blank(*p) && *p != '\n') ++p;
       if (column == kinds.size()) {
         good = false;
       } else if (kinds[column] == 'f') {
-        double value = 0.0;
         good = to_number(first, p, value);
         numbers.push_back(value);
       } else if (kinds[column] == 's') {

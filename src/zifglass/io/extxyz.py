@@ -19,8 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zifglass.core import Frame, InputError, Trajectory
-from zifglass.core import cell as cells
+from zifglass.core import Frame, InputError, Structure, Trajectory
 from zifglass.core.files import atomic_path
 from zifglass.core.structure import masses_of
 from zifglass.core.trajectory import check_same_atoms
@@ -44,10 +43,9 @@ SUFFIXES = (".extxyz", ".xyz")
 
 _ase_velocity = np.sqrt(kinetic_unit)  # ASE's unit of time makes amu Å²/t² an eV
 _item = re.compile(
-    r"""([^\s="']+)(?:=(?:"((?:[^"\\]|\\.)*)"|'([^']*)'|\{([^}]*)\}|\[([^\]]*)\]|(\S*)))?"""
+    r"""([^\s="']+)(?:=(?:"([^"\\]*(?:\\.[^"\\]*)*)"|'([^']*)'|\{([^}]*)\}|\[([^\]]*)\]|(\S*)))?"""
 )
 _time = re.compile(rb"""(?<!\S)time=["']?([^\s"']+)""")
-_known = {"lattice", "properties", "pbc", "energy", "stress", "virial", "time", "temperature"}
 _booleans = {"T": True, "F": False, "TRUE": True, "FALSE": False, "true": True, "false": False,
              "True": True, "False": False}  # fmt: skip
 
@@ -159,12 +157,11 @@ class ExtxyzTrajectory(TextTrajectory):
 
     def frame(self, index: int) -> Frame:
         line = self.line_of(index)
-        _, comment, rows = self.block(index).lstrip().split(b"\n", 2)
-        info = self._info(comment, index, line + 1)
+        atoms, comment, rows = self.block(index).lstrip().split(b"\n", 2)
+        info = self._info(comment)
         layout = self._columns(info, index, line + 1)
-        atoms = rows.count(b"\n") + (not rows.endswith(b"\n"))
         numbers, words = parse_rows(
-            rows, atoms, layout.kinds, self.source, line=line + 2, frame=index
+            rows, int(atoms), layout.kinds, self.source, line=line + 2, frame=index
         )
         columns = {
             name: (numbers if letter in "RI" else words)[:, start : start + width]
@@ -174,14 +171,14 @@ class ExtxyzTrajectory(TextTrajectory):
         species = self._numbers(columns, letters, index, line + 2)
         return self._build(info, columns, letters, species, index, line)
 
-    def _info(self, comment: bytes, index: int, line: int) -> dict[str, Any]:
+    def _info(self, comment: bytes) -> dict[str, Any]:
         text = comment.decode("utf-8", "replace")
         if "=" not in text:
             return {}  # plain XYZ: free words
         info: dict[str, Any] = {}
         for match in _item.finditer(text):
             value = next((g for g in match.groups()[1:] if g is not None), "T")
-            info[match[1]] = value
+            info[match[1]] = re.sub(r"\\(.)", r"\1", value) if "\\" in value else value
         return info
 
     def _columns(self, info: dict[str, Any], index: int, line: int) -> _Layout:
@@ -237,9 +234,11 @@ class ExtxyzTrajectory(TextTrajectory):
         where = {"line": line + 1, "frame": index}
         cell = self._cell(info, where)
         pbc = self._pbc(info, where)
-        structure = structure_at(species, columns.pop("pos"), cell, pbc, self.source, index)
+        structure = structure_at(
+            species, columns.pop("pos"), cell, pbc, self.source, index, line + 1
+        )
         scalar = {key: self._number(info, key, where) for key in ("energy", "temperature", "time")}
-        stress = self._stress(info, structure.volume, where)
+        stress = self._stress(info, structure, where)
         velocities = _velocities(columns, species)
         forces = columns.pop("forces", None)
         unwrapped = _booleans.get(info.pop("unwrapped", "F"), False)
@@ -264,19 +263,16 @@ class ExtxyzTrajectory(TextTrajectory):
             return self._options.the_cell(self._path, line=where["line"])
         if self._options.cell is not None:
             raise InputError("this file has its own cell: leave the given one out", self.source)
-        try:
-            cell = np.array(text.split(), dtype=np.float64)
-        except ValueError:
-            cell = np.empty(0)
-        if cell.size not in (3, 9):
+        values = _numbers_in(text)
+        if len(values) == 3:
+            return np.diag(values)
+        if len(values) != 9:
             raise InputError(
                 f"Lattice is nine numbers (or three of a box); got {text[:60]!r}",
-                self.source, **where,
-            )  # fmt: skip
-        try:
-            return cells.check(cell.reshape(3, 3) if cell.size == 9 else cell)
-        except InputError as error:
-            raise InputError(error.message, self.source, **where) from None
+                self.source,
+                **where,
+            )
+        return np.array(values).reshape(3, 3)
 
     def _pbc(self, info: dict[str, Any], where: dict[str, int]) -> list[bool]:
         text = info.pop("pbc", "T T T")
@@ -294,21 +290,20 @@ class ExtxyzTrajectory(TextTrajectory):
         except ValueError:
             raise InputError(f"{key} is a number; got {text!r}", self.source, **where) from None
 
-    def _stress(self, info: dict[str, Any], volume: float, where: dict[str, int]) -> Array | None:
+    def _stress(
+        self, info: dict[str, Any], structure: Structure, where: dict[str, int]
+    ) -> Array | None:
         stress = self._tensor(info, "stress", where)
         virial = self._tensor(info, "virial", where)
         if stress is None and virial is not None:
-            return -virial / volume
+            return -virial / structure.volume
         return stress
 
     def _tensor(self, info: dict[str, Any], key: str, where: dict[str, int]) -> Array | None:
         text = info.pop(key, None)
         if text is None:
             return None
-        try:
-            values = np.array(text.split(), dtype=np.float64)
-        except ValueError:
-            values = np.empty(0)
+        values = np.array(_numbers_in(text))
         if values.size == 6:
             xx, yy, zz, yz, xz, xy = values
             values = np.array([xx, xy, xz, xy, yy, yz, xz, yz, zz])
@@ -317,6 +312,14 @@ class ExtxyzTrajectory(TextTrajectory):
                 f"{key} is nine numbers (or six, Voigt's); got {text[:60]!r}", self.source, **where
             )
         return values.reshape(3, 3, order="F")
+
+
+def _numbers_in(text: str) -> list[float]:
+    """The numbers of a text; none where one of its words is not a number."""
+    try:
+        return [float(part) for part in text.split()]
+    except ValueError:
+        return []
 
 
 def _velocities(columns: dict[str, Any], species: NDArray[np.int64]) -> Array | None:
@@ -431,7 +434,10 @@ def _quoted(value: Any) -> str:
     if isinstance(value, (bool, np.bool_)):
         return "FT"[int(value)]
     if isinstance(value, str):
-        return value if re.fullmatch(r"[\w.+-]+", value) else json.dumps(value, ensure_ascii=False)
+        if "\n" in value:
+            raise InputError(f"a word of extended XYZ has no line breaks; got {value!r}")
+        plain = re.fullmatch(r"[\w.+-]+", value)
+        return value if plain else '"' + re.sub(r'(["\\])', r"\\\1", value) + '"'
     array = np.asarray(value, dtype=np.float64)
     if array.ndim == 0:
         return repr(float(array))

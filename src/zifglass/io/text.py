@@ -214,7 +214,7 @@ class TextTrajectory(Trajectory):
         handle = self.__dict__.get("_handle")
         if handle is None:
             handle = self.__dict__["_handle"] = open_binary(self._path)
-        start, stop = (int(k) for k in self._index.offsets[index : index + 2])
+        start, stop = self._index.offsets[index : index + 2].tolist()
         handle.seek(start)
         content: bytes = handle.read(stop - start)
         if len(content) < stop - start:
@@ -269,13 +269,19 @@ def word(code: int) -> str:
 
 
 def structure_at(
-    numbers: Any, positions: Any, cell: Any, pbc: Any, source: str, frame: int
+    numbers: Any,
+    positions: Any,
+    cell: Any,
+    pbc: Any,
+    source: str,
+    frame: int,
+    line: int | None = None,
 ) -> Structure:
     """A Structure whose errors name file and frame."""
     try:
         return Structure(numbers, positions, cell, pbc)
     except InputError as error:
-        raise InputError(error.message, source, frame=frame) from None
+        raise InputError(error.message, source, line=line, frame=frame) from None
 
 
 def _shown(token: bytes) -> str:
