@@ -54,6 +54,8 @@ class EnginePotential:
     ) -> None:
         self.network = network
         self.threads = check_threads(threads)
+        if dtype not in ("float32", "float64"):
+            raise InputError(f"the engine computes in float32 or float64; got {dtype!r}")
         self.dtype = dtype
         self._name = name
         self._type_of = np.full(119, -1, dtype=np.int32)
@@ -160,9 +162,7 @@ def peak_gflops(isa: str, threads: int, seconds: float = 0.2) -> float:
     return float(_native.engine_peak_gflops(isa, threads, seconds))
 
 
-def _array(
-    name: str, value: Any, dtype: Any, shape: tuple[int | None, ...]
-) -> NDArray[Any]:
+def _array(name: str, value: Any, dtype: Any, shape: tuple[int | None, ...]) -> NDArray[Any]:
     array = np.asarray(value)
     fits = array.ndim == len(shape) and all(
         n is None or n == m for n, m in zip(shape, array.shape, strict=False)
