@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import subprocess
+import sys
+import textwrap
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -228,6 +231,9 @@ def test_cut_at_any_byte(tmp_path: Path, case: Case) -> None:
     rng = np.random.default_rng(7)
     line_ends = [i + 1 for i, byte in enumerate(whole) if byte == 10]
     cuts = {*rng.integers(0, len(whole), size=60).tolist(), len(whole) - 1, *line_ends[-3:]}
+    cuts |= set(range(len(whole) - len(whole) // 5 - 300, len(whole) - len(whole) // 5))  # headers
+    write(tmp_path / f"first-{case.name}", frames[:1])
+    first_frame = (tmp_path / f"first-{case.name}").stat().st_size
     outcomes = set()
     for cut in cuts:
         path.write_bytes(whole[:cut])
@@ -239,6 +245,8 @@ def test_cut_at_any_byte(tmp_path: Path, case: Case) -> None:
             except InputError as error:
                 assert str(path) in str(error)
                 assert "\n" not in str(error)
+                if case.name.endswith(("xyz", "lammpstrj")):
+                    assert cut < first_frame, str(error)
                 outcomes.add("refused")
                 continue
         assert [str(w.message) for w in caught] == list(trajectory.notes)
@@ -324,6 +332,47 @@ def test_a_failed_write_leaves_what_was_there(tmp_path: Path, case: Case) -> Non
 def test_a_folder_that_cannot_be_written(case: Case) -> None:
     with pytest.raises(InputError, match="cannot write here"):
         write(Path("/proc") / case.name, frames_of(1, lower))
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    """A limit on file sizes stands in for it: both make write(2) fail. One process for all."""
+    code = textwrap.dedent(
+        """
+        import resource, signal, sys
+        import numpy as np
+        from pathlib import Path
+        from zifglass.core import Frame, Structure, ZifglassError
+        from zifglass.io import write
+        import ase.io, ase.io.trajectory, ase.calculators.singlepoint
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        rng = np.random.default_rng(0)
+        frames = [Frame(Structure(np.full(400, 6), rng.normal(size=(400, 3)), np.eye(3) * 9))
+                  for _ in range(9)]
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.RLIM_INFINITY))
+        for name in sys.argv[2:]:
+            one = name in ("POSCAR", "a.lmp", "a.cif")
+            try:
+                write(Path(sys.argv[1]) / name, frames[:1] if one else frames)
+            except ZifglassError as error:
+                assert error.exit_status == 1, error
+                print(error)
+            else:
+                sys.exit(f"{name} did not fail")
+        """
+    )
+    names = [name for name in CASES if name != "general.lammpstrj"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), *names],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == [
+        f"could not write {tmp_path / name}" for name in names
+    ]
+    assert not list(tmp_path.iterdir())
 
 
 def test_single_structure_formats_refuse_trajectories(tmp_path: Path) -> None:

@@ -16,16 +16,14 @@ from numpy.typing import NDArray
 from zifglass.core import Frame, InputError, Trajectory
 from zifglass.core.files import atomic_path
 from zifglass.core.trajectory import check_same_atoms
-from zifglass.core.units import kinetic_unit
 
+from .extxyz_text import ase_velocity
 from .options import ReadOptions
 from .text import clock, structure_at
 
 Array = NDArray[np.float64]
 
 SUFFIXES = (".traj",)
-
-_velocity = np.sqrt(kinetic_unit)  # ASE's velocities per Å/fs
 
 
 def recognise(path: Path, head: bytes) -> bool:
@@ -122,7 +120,7 @@ class AseTrajectory(Trajectory):
         return Frame(
             structure,
             time=None if self._times is None else float(self._times[index]),
-            velocities=atoms.get_velocities() / _velocity if "momenta" in atoms.arrays else None,
+            velocities=atoms.get_velocities() / ase_velocity if "momenta" in atoms.arrays else None,
             energy=None if results.get("energy") is None else float(results["energy"]),
             forces=results.get("forces"),
             stress=None if stress is None else _full(np.asarray(stress)),
@@ -146,7 +144,7 @@ def to_atoms(frame: Frame) -> Any:
     atoms: Any = frame.structure.to_ase()
     calculator: Any = singlepoint.SinglePointCalculator
     if frame.velocities is not None:
-        atoms.set_velocities(frame.velocities * _velocity)
+        atoms.set_velocities(frame.velocities * ase_velocity)
     results = {"energy": frame.energy, "forces": frame.forces, "stress": _voigt(frame)}
     known = {name: value for name, value in results.items() if value is not None}
     if known:

@@ -21,10 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from zifglass.core import InputError
 from zifglass.core.files import atomic_path, sync_folder
 
-from .native import (
+from .hdf5 import (
     UNITS,
-    NativeReader,
-    NativeTrajectory,
     Precision,
     Sink,
     Values,
@@ -34,6 +32,7 @@ from .native import (
     new_file,
     stacked,
 )
+from .native import NativeReader, NativeTrajectory
 
 Array = NDArray[np.float64]
 

@@ -11,7 +11,7 @@ from typing import Any
 from zifglass.core import InputError, Trajectory, as_trajectory
 
 from . import chunks, native
-from .native import Precision
+from .hdf5 import Precision
 from .options import ReadOptions, SpeciesMap
 from .text import open_binary
 

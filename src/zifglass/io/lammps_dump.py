@@ -26,6 +26,7 @@ from zifglass.core.trajectory import check_same_atoms
 from zifglass.core.units import ps
 
 from . import lammps_box
+from .lammps_dump_header import DumpHeader, read_header
 from .masses import element_of
 from .options import ReadOptions, lammps_units
 from .text import (
@@ -53,20 +54,6 @@ def recognise(path: Path, head: bytes) -> bool:
     return re.match(rb"\s*ITEM: (TIMESTEP|UNITS|TIME)\b", head) is not None
 
 
-@dataclass(frozen=True)
-class _Header:
-    """What stands above the atoms of one frame."""
-
-    step: int
-    time: float | None  # in the file's unit
-    units: str | None
-    atoms: int
-    box_words: tuple[str, ...]
-    box_lines: tuple[bytes, ...]
-    columns: tuple[str, ...]
-    lines: int  # of the header itself
-
-
 def read(path: Path, options: ReadOptions) -> DumpTrajectory:
     """Scan the dump for its frames; see the module for what is read.
 
@@ -79,7 +66,7 @@ def read(path: Path, options: ReadOptions) -> DumpTrajectory:
     def scan(scanner: LineScanner, frame: int) -> tuple[int, float | None] | None:
         nonlocal first_atoms
         line = scanner.number
-        header = _header(scanner, path, frame)
+        header = read_header(scanner, path, frame)
         if header is None:
             return None
         if frame and header.atoms != first_atoms:
@@ -99,89 +86,13 @@ def read(path: Path, options: ReadOptions) -> DumpTrajectory:
 
 
 def _time(
-    header: _Header, scale: dict[str, float], options: ReadOptions, path: Path
+    header: DumpHeader, scale: dict[str, float], options: ReadOptions, path: Path
 ) -> float | None:
     if header.time is None:
         return None if options.timestep is None else header.step * options.timestep
     if options.timestep is not None:
         raise InputError("this dump states its times: leave the timestep out", path)
     return header.time * scale["time"]
-
-
-def _header(scanner: LineScanner, path: Path, frame: int) -> _Header | None:
-    found: dict[str, Any] = {}
-    start = scanner.number
-    while True:
-        number = scanner.number
-        line = scanner.line()
-        if line is None:
-            if found:
-                raise Truncated("its header is not whole")
-            return None
-        if not line.strip() and not found:
-            continue
-        item = line.decode("latin-1").strip()
-        if not item.startswith("ITEM: "):
-            if scanner.at_open_end:
-                raise Truncated("its header is not whole")
-            message = f"expected a line 'ITEM: …', got {item[:30]!r}"
-            if frame:
-                message += ": is the frame before it cut short or too long?"
-            raise InputError(message, path, line=number, frame=frame)
-        item = item[6:]
-        if item.startswith("ATOMS"):
-            found["columns"] = tuple(item.split()[1:])
-            break
-        if item.startswith("BOX BOUNDS"):
-            found["box_words"] = tuple(item.split()[2:])
-            found["box_lines"] = tuple(_next(scanner) for _ in range(3))
-        elif item in ("TIMESTEP", "NUMBER OF ATOMS", "TIME", "UNITS"):
-            found[item] = _next(scanner).strip().decode("latin-1"), number + 1
-        else:
-            raise InputError(f"unknown item {item[:30]!r}", path, line=number, frame=frame)
-    return _made(found, path, frame, start, scanner.number)
-
-
-def _next(scanner: LineScanner) -> bytes:
-    line = scanner.line()
-    if line is None or scanner.at_open_end:
-        raise Truncated("its header is not whole")
-    return line
-
-
-def _made(found: dict[str, Any], path: Path, frame: int, start: int, stop: int) -> _Header:
-    for key in ("TIMESTEP", "NUMBER OF ATOMS", "box_words"):
-        if key not in found:
-            name = "BOX BOUNDS" if key == "box_words" else key
-            raise InputError(f"this frame has no ITEM: {name}", path, line=start, frame=frame)
-    step = _whole(found["TIMESTEP"], path, frame)
-    atoms = _whole(found["NUMBER OF ATOMS"], path, frame)
-    if atoms < 1:
-        raise InputError(
-            "this frame holds no atoms", path, line=found["NUMBER OF ATOMS"][1], frame=frame
-        )
-    time = None
-    if "TIME" in found:
-        try:
-            time = float(found["TIME"][0])
-        except ValueError:
-            raise InputError(
-                f"a time is a number; got {found['TIME'][0]!r}",
-                path, line=found["TIME"][1], frame=frame,
-            ) from None  # fmt: skip
-    return _Header(
-        step, time, found.get("UNITS", (None,))[0], atoms,
-        found["box_words"], found["box_lines"], found["columns"], stop - start,
-    )  # fmt: skip
-
-
-def _whole(stated: tuple[str, int], path: Path, frame: int) -> int:
-    text, line = stated
-    if not re.fullmatch(r"-?\d{1,18}", text):
-        raise InputError(
-            f"expected a whole number, got {text[:30]!r}", path, line=line, frame=frame
-        )
-    return int(text)
 
 
 @dataclass(frozen=True)
@@ -258,12 +169,12 @@ class DumpTrajectory(TextTrajectory):
             extras={"step": header.step, **extras},
         )
 
-    def _split(self, content: bytes, index: int, line: int) -> tuple[_Header, bytes]:
+    def _split(self, content: bytes, index: int, line: int) -> tuple[DumpHeader, bytes]:
         from io import BytesIO
 
         start = content.index(b"ITEM: ATOMS")
         end = content.index(b"\n", start) + 1
-        header = _header(LineScanner(BytesIO(content[:end])), self._path, index)
+        header = read_header(LineScanner(BytesIO(content[:end])), self._path, index)
         assert header is not None
         return header, content[end:]
 
@@ -320,7 +231,7 @@ class DumpTrajectory(TextTrajectory):
             )
         return number
 
-    def _box(self, header: _Header, index: int, line: int) -> lammps_box.Box:
+    def _box(self, header: DumpHeader, index: int, line: int) -> lammps_box.Box:
         try:
             table = np.array([text.split() for text in header.box_lines], dtype=np.float64)
             box = _box(header.box_words, table)
