@@ -10,10 +10,12 @@ import pytest
 from zifglass.core import InputError, Prediction, Structure
 from zifglass.core.units import GPa, kB
 from zifglass.mechanics import elasticity
-from zifglass.mechanics.fluctuations import FluctuationSettings, strain_fluctuations
+from zifglass.mechanics.fluctuations import strain_fluctuations
+from zifglass.mechanics.holds import StrainSweepSettings, hold_from_series
 from zifglass.mechanics.relaxation import RelaxationSettings, relax_cell, relax_positions
+from zifglass.mechanics.sampling import FluctuationSettings
 from zifglass.mechanics.static import StaticSettings, static_elasticity, static_equation_of_state
-from zifglass.mechanics.strain_sweep import StrainSweepSettings, analyse_sweep, hold_from_series
+from zifglass.mechanics.strain_sweep import analyse_sweep
 
 epsilon, sigma = 0.0104, 3.4  # eV, Å: argon
 # Static fcc crystal of the full Lennard-Jones sum (Ashcroft and Mermin, Eq. 20.16 and 20.17):

@@ -12,12 +12,9 @@ from scipy.spatial.transform import Rotation
 from zifglass.core import ArrayTrajectory, Frame, InputError, Structure
 from zifglass.core.units import GPa, kB
 from zifglass.mechanics import elasticity
-from zifglass.mechanics.fluctuations import (
-    ElasticFluctuations,
-    FluctuationSettings,
-    strain_fluctuations,
-    volume_fluctuations,
-)
+from zifglass.mechanics.fluctuations import ElasticFluctuations, strain_fluctuations
+from zifglass.mechanics.sampling import FluctuationSettings
+from zifglass.mechanics.volume import volume_fluctuations
 
 temperature = 300.0
 quick = FluctuationSettings(discard=0, bootstrap_samples=100)

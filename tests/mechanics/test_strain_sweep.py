@@ -1,22 +1,29 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.signal import lfilter
 
-from zifglass.core import InputError
+from zifglass import read
+from zifglass.core import InputError, Structure, as_trajectory
 from zifglass.core.units import GPa, g_per_cm3, kB, ps
 from zifglass.mechanics import equation_of_state as eos
-from zifglass.mechanics.strain_sweep import (
+from zifglass.mechanics.holds import (
     Hold,
-    Step,
     StrainSweepSettings,
-    analyse_sweep,
     hold_from_series,
+    hold_from_thermo,
+    structural_state,
+    total_pressure_of,
+)
+from zifglass.mechanics.strain_sweep import (
+    Step,
+    analyse_sweep,
     next_steps,
     preparation_protocol,
     step_protocol,
-    total_pressure_of,
 )
 
 mass = 16 * (65.38 + 2 * (3 * 12.011 + 3 * 1.008 + 2 * 14.007))
@@ -168,3 +175,42 @@ def test_the_kind_of_a_pressure_is_never_guessed() -> None:
         total_pressure_of({"Press": total})
     with pytest.raises(InputError, match="no pressure column"):
         total_pressure_of({"energy": total})
+
+
+def test_hold_from_a_thermo_table_takes_its_last_segment() -> None:
+    generator = np.random.default_rng(6)
+    p = series(start_volume, generator)
+    ramp = np.linspace(start_volume * 1.015, start_volume, 500)
+    columns = {
+        "segment": np.repeat([0.0, 1.0], [500, len(p)]),
+        "volume_A3": np.concatenate([ramp, np.full(len(p), start_volume)]),
+        "temperature_K": 300.0 + 8.0 * generator.normal(size=500 + len(p)),
+        "pressure_total_GPa": np.concatenate([np.full(500, 9.9), p / GPa]),
+    }
+    found = hold_from_thermo(columns, settings=settings, direction="compression", number=1)
+    alone = hold_from_series(p, volume=start_volume, settings=settings)
+    assert found.pressure_total == pytest.approx(alone.pressure_total)
+    assert found.pressure_std == pytest.approx(alone.pressure_std)
+    assert found.volume == pytest.approx(start_volume)
+    assert found.temperature == pytest.approx(300.0, abs=0.5)
+    with pytest.raises(InputError, match="volume changes during the hold"):
+        hold_from_thermo({n: c[:500] for n, c in columns.items()}, settings=settings)
+    with pytest.raises(InputError, match="lacks the column temperature_K"):
+        hold_from_thermo({"volume_A3": ramp}, settings=settings)
+    with pytest.raises(InputError, match="is empty"):
+        hold_from_thermo({n: c[:0] for n, c in columns.items()}, settings=settings)
+
+
+def test_structural_state_of_the_published_crystal(published: Path) -> None:
+    """Coordination 4.00, no linker broken; with a linker torn apart both say so."""
+    crystal = read(published / "mlp" / "crystal.lmp")[0].structure
+    state = structural_state(as_trajectory(crystal))
+    assert state.coordination == pytest.approx(4.0)
+    assert state.broken_fraction == 0.0
+    nitrogen = int(np.nonzero(crystal.numbers == 7)[0][0])
+    positions = crystal.positions.copy()
+    positions[nitrogen] += [3.0, 0.0, 0.0]
+    torn = structural_state(as_trajectory(crystal.with_positions(positions)))
+    assert torn.broken_fraction == pytest.approx(1 / 32)
+    argon = as_trajectory(Structure([18], [[0.0, 0, 0]], np.eye(3) * 5))
+    assert structural_state(argon).coordination is None

@@ -10,13 +10,17 @@ from .equation_of_state import (
     fit_second_order,
     fit_third_order,
 )
-from .fluctuations import (
-    ElasticFluctuations,
-    FluctuationSettings,
-    VolumeFluctuations,
-    strain_fluctuations,
-    volume_fluctuations,
+from .fluctuations import ElasticFluctuations, strain_fluctuations
+from .holds import (
+    Hold,
+    StrainSweepSettings,
+    StructuralState,
+    hold_from_series,
+    hold_from_thermo,
+    structural_state,
+    total_pressure_of,
 )
+from .sampling import FluctuationSettings
 from .static import (
     StaticCurve,
     StaticElasticity,
@@ -25,16 +29,12 @@ from .static import (
     static_equation_of_state,
 )
 from .strain_sweep import (
-    Hold,
     Step,
     StrainSweep,
-    StrainSweepSettings,
     analyse_sweep,
-    hold_from_series,
     next_steps,
     preparation_protocol,
     step_protocol,
-    total_pressure_of,
 )
 from .verdict import (
     Ensemble,
@@ -47,6 +47,7 @@ from .verdict import (
     estimates_of_sweep,
     finite_size,
 )
+from .volume import VolumeFluctuations, volume_fluctuations
 from .window import Point, WindowFit, WindowSettings, fit_window
 
 __all__ = [
@@ -69,6 +70,7 @@ __all__ = [
     "Step",
     "StrainSweep",
     "StrainSweepSettings",
+    "StructuralState",
     "VolumeFluctuations",
     "WindowFit",
     "WindowSettings",
@@ -86,6 +88,7 @@ __all__ = [
     "fit_third_order",
     "fit_window",
     "hold_from_series",
+    "hold_from_thermo",
     "is_stable",
     "next_steps",
     "preparation_protocol",
@@ -95,6 +98,7 @@ __all__ = [
     "step_protocol",
     "stiffness_eigenvalues",
     "strain_fluctuations",
+    "structural_state",
     "total_pressure_of",
     "virial_pressures",
     "volume_fluctuations",

@@ -26,16 +26,10 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from zifglass.core.errors import InputError
 from zifglass.core.monitor import Verdict
-from zifglass.core.settings import Settings
-from zifglass.core.statistics import (
-    block_bootstrap,
-    detect_equilibration,
-    statistical_inefficiency,
-)
+from zifglass.core.statistics import block_bootstrap
 from zifglass.core.trajectory import Trajectory
 from zifglass.core.units import kB
 
@@ -53,41 +47,19 @@ from .convergence import RunningModuli, convergence_verdict, running_moduli
 from .elasticity import Averages, averages, rotate_compliance, stiffness_eigenvalues
 from .sampling import (
     CellInefficiency,
+    FluctuationSettings,
+    Spread,
     block_length,
     cell_inefficiency,
     check_flexible,
     check_stationary,
+    check_temperature,
     equilibrated_from,
     require_independent,
-    trend,
 )
 from .trajectory_cells import TrajectoryCells
 
 Array = NDArray[np.float64]
-
-
-class FluctuationSettings(Settings):
-    """How fluctuations are turned into moduli and errors."""
-
-    bootstrap_samples: int = Field(
-        default=1000, ge=50, description="Bootstrap samples for the errors."
-    )
-    min_independent_samples: int = Field(
-        default=40, ge=20, description="Fewest independent samples of the cell that are accepted."
-    )
-    discard: int | None = Field(
-        default=None,
-        ge=0,
-        description="Frames left out at the start; without a number, the equilibration is "
-        "detected.",
-    )
-    running_points: int = Field(
-        default=50, ge=4, description="Points of the running K(t) and C_ij(t)."
-    )
-    tolerance: float = Field(
-        default=0.1, gt=0, description="Relative standard error of K that counts as converged."
-    )
-    max_blocks: int = Field(default=4096, ge=64, description="Blocks of frames kept in memory.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,24 +111,6 @@ class ElasticFluctuations:
         return density, density * self.volume_std / self.volume
 
 
-@dataclass(frozen=True)
-class VolumeFluctuations:
-    """K of one NPT run from its volume: moduli eV/Å³, volumes Å³; *_std are standard errors.
-
-    discarded, inefficiency, n_independent: as in `ElasticFluctuations`.
-    """
-
-    temperature: float
-    bulk_modulus: float
-    bulk_modulus_std: float
-    volume: float
-    volume_std: float
-    n_frames: int
-    discarded: int
-    inefficiency: float
-    n_independent: float
-
-
 def strain_fluctuations(
     cells: Array | Iterable[Array] | Trajectory,
     *,
@@ -177,7 +131,7 @@ def strain_fluctuations(
     at another temperature.
     """
     settings = settings or FluctuationSettings()
-    _check_temperature(temperature)
+    check_temperature(temperature)
     if isinstance(cells, Trajectory):
         frames = TrajectoryCells(cells)
         source, frame_interval = cells.source, frames.interval
@@ -253,7 +207,7 @@ def _analyse(
         block_length=length,
     )
     value, samples = moduli(total), moduli(boot.samples)
-    std = _Spread(len(sums) / length)
+    std = Spread(len(sums) / length)
     averages_std = samples.averages.map(std)
     running = running_moduli(
         sums,
@@ -299,17 +253,6 @@ def _analyse(
     )
 
 
-@dataclass(frozen=True)
-class _Spread:
-    """Standard deviation over bootstrap samples; a resample of k blocks varies like k − 1."""
-
-    blocks: float
-
-    def __call__(self, samples: Array) -> Array:
-        widen = np.sqrt(self.blocks / (self.blocks - 1))
-        return np.asarray(widen * samples.std(axis=0, ddof=1))
-
-
 @dataclass(frozen=True, eq=False)
 class _Moduli:
     """Everything that follows from summed rows (..., 39); volume relative to the first cell."""
@@ -341,80 +284,6 @@ class _Moduli:
 
     def judged(self) -> tuple[Array, Array, Averages]:
         return self.bulk_volume, self.stiffness, self.averages
-
-
-def volume_fluctuations(
-    volumes: Array,
-    *,
-    temperature: float,
-    generator: np.random.Generator,
-    settings: FluctuationSettings | None = None,
-    source: str = "volumes",
-) -> VolumeFluctuations:
-    """K = k_B T ⟨V⟩ / var V of an NPT run, any barostat.
-
-    volumes (frames,): Å³. With a barostat that keeps the shape of the box this K is the
-    Voigt-like one of that shape, with a flexible one the Reuss K. Errors and refusals as in
-    `strain_fluctuations`.
-    """
-    settings = settings or FluctuationSettings()
-    _check_temperature(temperature)
-    volumes = np.asarray(volumes, dtype=np.float64)
-    if volumes.ndim != 1 or not np.isfinite(volumes).all() or not (volumes > 0).all():
-        raise InputError("volumes are one row of positive numbers, in Å³", source)
-    if len(volumes) < 12 or np.ptp(volumes) <= 1e-12 * volumes.mean():
-        raise InputError(
-            f"{len(volumes)} frames with volumes from {volumes.min():.6g} to {volumes.max():.6g} "
-            "Å³ hold no fluctuation to analyse: an NPT run is needed",
-            source,
-        )
-    start = settings.discard
-    if start is None:
-        start = detect_equilibration(volumes).start
-    used = volumes[start:]
-    inefficiency = max(
-        statistical_inefficiency(used), statistical_inefficiency((used - used.mean()) ** 2)
-    )
-    independent = require_independent(
-        len(volumes),
-        inefficiency,
-        used=len(used),
-        minimum=settings.min_independent_samples,
-        source=source,
-    )
-    change, score = trend(used)
-    if abs(score) > 5.0:
-        raise InputError(
-            f"the volume drifts by {100 * change / used.mean():+.2g} % over the run "
-            f"({abs(score):.0f} standard errors): equilibrate longer, or look for a collapse "
-            "(ZIF-4's closed-pore phase) in it",
-            source,
-        )
-    length = block_length(inefficiency, len(used))
-    boot = block_bootstrap(
-        used,
-        lambda v: [kB * temperature * v.mean() / v.var(), v.mean()],
-        generator=generator,
-        resamples=settings.bootstrap_samples,
-        block_length=length,
-    )
-    bulk_std, volume_std = _Spread(len(used) / length)(boot.samples)
-    return VolumeFluctuations(
-        temperature=temperature,
-        bulk_modulus=float(boot.value[0]),
-        bulk_modulus_std=float(bulk_std),
-        volume=float(boot.value[1]),
-        volume_std=float(volume_std),
-        n_frames=len(volumes),
-        discarded=start,
-        inefficiency=inefficiency,
-        n_independent=independent,
-    )
-
-
-def _check_temperature(temperature: float) -> None:
-    if not (np.isfinite(temperature) and temperature > 0):
-        raise InputError(f"the temperature must be positive, in K; got {temperature}")
 
 
 def _chunks(cells: Array | Iterable[Array]) -> Iterator[Array]:

@@ -12,8 +12,10 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from zifglass.core.errors import InputError
+from zifglass.core.settings import Settings
 from zifglass.core.statistics import detect_equilibration, statistical_inefficiency
 
 from .cell_moments import (
@@ -26,6 +28,46 @@ from .cell_moments import (
 )
 
 Array = NDArray[np.float64]
+
+
+class FluctuationSettings(Settings):
+    """How fluctuations are turned into moduli and errors."""
+
+    bootstrap_samples: int = Field(
+        default=1000, ge=50, description="Bootstrap samples for the errors."
+    )
+    min_independent_samples: int = Field(
+        default=40, ge=20, description="Fewest independent samples of the cell that are accepted."
+    )
+    discard: int | None = Field(
+        default=None,
+        ge=0,
+        description="Frames left out at the start; without a number, the equilibration is "
+        "detected.",
+    )
+    running_points: int = Field(
+        default=50, ge=4, description="Points of the running K(t) and C_ij(t)."
+    )
+    tolerance: float = Field(
+        default=0.1, gt=0, description="Relative standard error of K that counts as converged."
+    )
+    max_blocks: int = Field(default=4096, ge=64, description="Blocks of frames kept in memory.")
+
+
+def check_temperature(temperature: float) -> None:
+    if not (np.isfinite(temperature) and temperature > 0):
+        raise InputError(f"the temperature must be positive, in K; got {temperature}")
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Standard deviation over bootstrap samples; a resample of k blocks varies like k − 1."""
+
+    blocks: float
+
+    def __call__(self, samples: Array) -> Array:
+        widen = np.sqrt(self.blocks / (self.blocks - 1))
+        return np.asarray(widen * samples.std(axis=0, ddof=1))
 
 
 def check_flexible(sums: Array, *, source: str) -> None:

@@ -10,50 +10,19 @@ strain difference method.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from pydantic import Field
 
 from zifglass.core.errors import InputError
 from zifglass.core.protocol import Protocol, Segment, equal_lengths, hold
-from zifglass.core.settings import Settings
-from zifglass.core.statistics import mean_of_series
-from zifglass.core.units import GPa, fs, kB, kelvin, ps
+from zifglass.core.units import fs, kelvin, ps
 
 from .equation_of_state import BirchMurnaghan, fit_third_order
-from .sampling import trend
-from .window import Point, WindowFit, WindowSettings, fit_window, mark_phase_changes
-
-Array = NDArray[np.float64]
-Direction = Literal["start", "compression", "expansion"]
-
-
-class StrainSweepSettings(Settings):
-    """A ladder of volumes at one temperature."""
-
-    step: float = Field(
-        default=0.015, gt=0, lt=0.1, description="Relative change of volume per step."
-    )
-    temperature: float = Field(default=300.0, gt=0, description="Temperature, K.")
-    preparation: float = Field(
-        default=100.0, gt=0, description="Time at the first volume before its hold, ps."
-    )
-    ramp: float = Field(default=100.0, gt=0, description="Time of each change of the box, ps.")
-    hold: float = Field(default=100.0, gt=0, description="Time at each volume, ps.")
-    timestep: float = Field(default=0.5, gt=0, description="Time step, fs.")
-    thermo_every: float = Field(default=10.0, gt=0, description="Time between pressures, fs.")
-    min_steps: int = Field(
-        default=2, ge=1, description="Fewest steps in each direction, unless it breaks down."
-    )
-    max_steps: int = Field(default=8, ge=1, description="Most steps in each direction.")
-    coordination_drop: float = Field(
-        default=0.15, gt=0, description="Loss of Zn-N coordination that flags a hold."
-    )
-    window: WindowSettings = Field(default=WindowSettings(), description="Which points are fitted.")
+from .holds import Hold, StrainSweepSettings
+from .window import Point, WindowFit, fit_window, mark_phase_changes
 
 
 @dataclass(frozen=True)
@@ -72,29 +41,6 @@ class Step:
     def start(self) -> str:
         """The name of the step it starts from."""
         return f"{self.direction}-{self.number - 1}" if self.number > 1 else "preparation"
-
-
-@dataclass(frozen=True)
-class Hold:
-    """The pressure at one volume.
-
-    direction, number: which step (start, 0: the preparation). volume: Å³. pressure_total,
-    pressure_std: eV/Å³, mean and its standard error, correlation included. n_independent:
-    samples. drift: of the pressure over the hold, in standard errors. temperature: K, mean,
-    None if not given. coordination: mean of the hold, None if not given. flags: why it is not
-    to be fitted.
-    """
-
-    direction: Direction
-    number: int
-    volume: float
-    pressure_total: float
-    pressure_std: float
-    n_independent: float
-    drift: float
-    temperature: float | None
-    coordination: float | None
-    flags: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,102 +112,6 @@ def _nvt(
         length_ramp=length_ramp,
         thermo_every=s.thermo_every * fs,
     )
-
-
-def total_pressure_of(columns: Mapping[str, Array], *, n_atoms: int | None = None) -> Array:
-    """The TOTAL pressure (lines,), eV/Å³, from the columns of a thermo table.
-
-    Takes ``pressure_total_GPa``; or ``pressure_virial_GPa`` with ``temperature_K``,
-    ``volume_A3`` and `n_atoms`, adding N k_B T/V (0.26 GPa in ZIF-4 at 300 K, 15 % of K).
-    Raises InputError for a pressure of unknown kind: guessing wrong shifts the density.
-    """
-    if "pressure_total_GPa" in columns:
-        return np.asarray(columns["pressure_total_GPa"], dtype=float) * GPa
-    if "pressure_virial_GPa" in columns:
-        missing = [name for name in ("temperature_K", "volume_A3") if name not in columns]
-        if missing or n_atoms is None:
-            raise InputError(
-                "a virial pressure lacks the kinetic part N k_B T/V; to add it, give "
-                + " and ".join([*missing, *(["the number of atoms"] if n_atoms is None else [])])
-            )
-        kinetic = n_atoms * kB * columns["temperature_K"] / columns["volume_A3"]
-        return np.asarray(columns["pressure_virial_GPa"] * GPa + kinetic)
-    found = [name for name in columns if "press" in name.lower()]
-    raise InputError(
-        (f"column {found[0]!r} is a pressure of unknown kind" if found else "no pressure column")
-        + ": name it pressure_total_GPa (kinetic part included, like LAMMPS's Press) or "
-        "pressure_virial_GPa (without it)"
-    )
-
-
-def hold_from_series(
-    pressure_total: Array,
-    *,
-    volume: float,
-    settings: StrainSweepSettings,
-    direction: Direction = "start",
-    number: int = 0,
-    temperature: Array | None = None,
-    coordination: float | None = None,
-    coordination_at_start: float | None = None,
-    broken_fraction: float | None = None,
-) -> Hold:
-    """A `Hold` from the total pressures of one hold (samples,), eV/Å³, evenly spaced in time.
-
-    volume: Å³. temperature (samples,): K, checked against the settings. coordination, of the
-    hold and of the start; broken_fraction of linkers: flag structural collapse where given.
-    A hold is ``not stationary`` when its pressure drifts by more than four standard errors, and
-    ``too short`` with fewer than ten independent samples. Raises InputError on another
-    temperature than the settings state.
-    """
-    series = np.asarray(pressure_total, dtype=float)
-    if series.ndim != 1 or len(series) < 10:
-        raise InputError(
-            f"a hold needs at least 10 pressures for an error bar; got shape {series.shape}"
-        )
-    mean = mean_of_series(series)
-    if not mean.std > 0:
-        raise InputError(
-            f"the {len(series)} pressures of the hold at {volume:.1f} Å³ do not fluctuate: "
-            "instantaneous pressures are needed, no averages"
-        )
-    independent, (_, score) = len(series) / mean.inefficiency, trend(series)
-    measured = None
-    if temperature is not None:
-        measured = _checked_temperature(np.asarray(temperature, dtype=float), settings, volume)
-    flags = []
-    if independent < 10:
-        flags.append("too short")
-    if abs(score) > 4.0:
-        flags.append("not stationary")
-    lowest = (coordination_at_start or 0.0) - settings.coordination_drop
-    if coordination is not None and coordination < lowest:
-        flags.append("lost coordination")
-    if broken_fraction is not None and broken_fraction > 0:
-        flags.append("broken linkers")
-    return Hold(
-        direction=direction,
-        number=number,
-        volume=volume,
-        pressure_total=mean.mean,
-        pressure_std=mean.std,
-        n_independent=independent,
-        drift=score,
-        temperature=measured,
-        coordination=coordination,
-        flags=tuple(flags),
-    )
-
-
-def _checked_temperature(series: Array, settings: StrainSweepSettings, volume: float) -> float:
-    found = mean_of_series(series)
-    off = abs(found.mean - settings.temperature)
-    if off > 0.02 * settings.temperature and off > 4.0 * found.std:
-        raise InputError(
-            f"the sweep is stated at {settings.temperature:g} K, but the hold at {volume:.1f} Å³ "
-            f"ran at {found.mean:.1f} ± {found.std:.1f} K"
-        )
-    return found.mean
 
 
 def next_steps(holds: Sequence[Hold], settings: StrainSweepSettings) -> list[Step]:

@@ -21,8 +21,9 @@ from zifglass.core.errors import InputError
 from zifglass.core.monitor import Verdict
 from zifglass.core.units import GPa, g_per_cm3
 
-from .fluctuations import ElasticFluctuations, VolumeFluctuations
+from .fluctuations import ElasticFluctuations
 from .strain_sweep import StrainSweep
+from .volume import VolumeFluctuations
 
 Array = NDArray[np.float64]
 
