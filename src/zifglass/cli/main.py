@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 
 # One module per group of commands; each has `register(app)`.
-_groups: tuple[str, ...] = ("aimd", "convert", "label")
+_groups: tuple[str, ...] = ("aimd", "convert", "label", "mechanics")
 
 
 def _version(wanted: bool) -> None:

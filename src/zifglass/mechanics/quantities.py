@@ -13,6 +13,7 @@ from zifglass.core.units import GPa, g_per_cm3, ps
 
 from .directions import DirectionalExtremes
 from .elasticity import Averages
+from .equation_of_state import BirchMurnaghan
 from .fluctuations import ElasticFluctuations
 from .static import StaticElasticity
 from .strain_sweep import StrainSweep
@@ -33,6 +34,18 @@ def of_sweep(sweep: StrainSweep) -> dict[str, Quantity]:
         "density_at_zero_pressure": Quantity(
             sweep.density0 / g_per_cm3, sweep.density0_std / g_per_cm3, "g/cm³"
         ),
+    }
+
+
+def of_third_order(fit: BirchMurnaghan, *, mass: float) -> dict[str, Quantity]:
+    """The same points with K₀' free; mass of the cell in amu."""
+    density, density_std = fit.density0(mass)
+    return {
+        "third_order_bulk_modulus": Quantity(
+            fit.bulk_modulus / GPa, fit.bulk_modulus_std / GPa, "GPa"
+        ),
+        "third_order_derivative": Quantity(fit.derivative, fit.derivative_std, "1"),
+        "third_order_density": Quantity(density / g_per_cm3, density_std / g_per_cm3, "g/cm³"),
     }
 
 

@@ -56,9 +56,9 @@ class StaticSettings(Settings):
 class StaticElasticity:
     """Moduli of a relaxed structure at 0 K.
 
-    stiffness, stiffness_std (6, 6): eV/Å³, Voigt order, in the axes of the structure;
-    stiffness_std: a numerical error, from the change when the strain is halved and from the
-    asymmetry of ∂σ/∂e. averages, averages_std: Voigt, Reuss, Hill. eigenvalues (6,): of C.
+    stiffness, stiffness_std, compliance (6, 6): eV/Å³ and Å³/eV, Voigt order, in the axes of the
+    structure; the error is a numerical one, from the change when the strain is halved and from
+    the asymmetry of ∂σ/∂e. averages, averages_std: Voigt, Reuss, Hill. eigenvalues (6,): of C.
     density: amu/Å³ of the relaxed cell. volume: Å³. stability: ``stable`` or ``unstable``
     (Born). collapse: ``ok``, or ``collapsed`` if relaxation lost so much volume that it is
     likely another phase.
@@ -67,6 +67,7 @@ class StaticElasticity:
     structure: Structure
     stiffness: Array
     stiffness_std: Array
+    compliance: Array
     averages: Averages
     averages_std: Averages
     eigenvalues: Array
@@ -95,12 +96,13 @@ def static_elasticity(
     stiffness = 0.5 * (slopes + slopes.T)
     error = np.hypot(half - full, 0.5 * np.abs(slopes - slopes.T))
     error = 0.5 * (error + error.T)
-    value = averages(stiffness, inverse(stiffness))
+    compliance = inverse(stiffness)
     return StaticElasticity(
         structure=relaxed.structure,
         stiffness=stiffness,
         stiffness_std=error,
-        averages=value,
+        compliance=compliance,
+        averages=averages(stiffness, compliance),
         averages_std=_propagated(stiffness, error),
         eigenvalues=stiffness_eigenvalues(stiffness),
         volume=relaxed.structure.volume,
