@@ -17,8 +17,8 @@ from ..core.structure import masses_of, symbols_of
 
 Array = NDArray[np.float64]
 
-_CHUNK = 256
-_FFT_ROWS = 96
+_CHUNK = 128
+_FFT_ROWS = 32
 
 
 class MsdSettings(Settings):
@@ -189,11 +189,11 @@ def _msd_of_tracks(tracks: Array) -> Array:
     length = fft.next_fast_len(2 * frames - 1, real=True)
     power = np.square(np.abs(fft.rfft(centred, n=length, axis=2))).sum(axis=1)
     products = fft.irfft(power, n=length, axis=1)[:, :frames]
-    squares = np.square(centred).sum(axis=1)
-    ahead = np.cumsum(squares, axis=1)[:, ::-1]
-    behind = np.cumsum(squares[:, ::-1], axis=1)[:, ::-1]
-    # Lag k: the squares of frames k … n - 1 (behind) and 0 … n - 1 - k (ahead).
-    result = (ahead + behind - 2.0 * products) / np.arange(frames, 0, -1)
+    running = np.cumsum(np.square(centred).sum(axis=1), axis=1)
+    # Lag k: the squares of frames 0 … n - 1 - k and of k … n - 1, less twice the products.
+    result = running[:, ::-1] + running[:, -1:] - 2.0 * products
+    result[:, 1:] -= running[:, :-1]
+    result /= np.arange(frames, 0, -1)
     result[:, 0] = 0.0
     return np.asarray(np.maximum(result, 0.0))
 
