@@ -21,7 +21,15 @@ app = typer.Typer(
 )
 
 # One module per group of commands; each has `register(app)`.
-_groups: tuple[str, ...] = ("aimd", "convert", "label", "mechanics")
+_groups: tuple[str, ...] = (
+    "aimd",
+    "convert",
+    "label",
+    "mechanics",
+    "potential",
+    "relax",
+    "singlepoint",
+)
 
 
 def _version(wanted: bool) -> None:
