@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 
 from zifglass.core import Potential, Structure
+from zifglass.potentials.engine import EnginePotential
 from zifglass.potentials.importers import read_torchscript
 
 MODELS = Path(__file__).parents[1] / "potentials" / "models"
@@ -30,14 +31,10 @@ def reference() -> Potential:
     return ReferencePotential(read_torchscript(MODELS / "full_irreps.pth"))
 
 
-def engine(dtype: str) -> Callable[[], Potential]:
+def engine(dtype: Literal["float32", "float64"]) -> Callable[[], Potential]:
     def make() -> Potential:
-        if importlib.util.find_spec("zifglass.potentials.engine") is None:
-            pytest.skip("the compiled engine is not part of this tree")
-        module = importlib.import_module("zifglass.potentials.engine")
         network = read_torchscript(MODELS / "full_irreps.pth")
-        potential: Potential = module.EnginePotential(network, threads=1, dtype=dtype)
-        return potential
+        return EnginePotential(network, threads=1, dtype=dtype)
 
     return make
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import logging
 import os
 from dataclasses import replace
@@ -14,6 +12,7 @@ from zifglass.core import InputError, Potential, ZifglassError
 from zifglass.core.files import plain, sha256_of
 
 from . import catalogue
+from .engine import EnginePotential
 from .importers.run import VERSION, import_model, kind_of
 from .network import Network, load, save
 
@@ -34,7 +33,7 @@ def load_potential(
     nequip (.ckpt); ``nequip:PATH`` runs a compiled or packaged NequIP or Allegro model through
     nequip itself, which executes that file.
 
-    threads: of the compiled engine; None takes OMP_NUM_THREADS or all cores. dtype: of the
+    threads: of the compiled engine; None takes all cores this process may use. dtype: of the
     features; energies are summed in float64 always. device: "cpu" runs the compiled engine,
     "cuda" the torch reference. Imported networks are kept in the user's cache.
 
@@ -49,7 +48,7 @@ def load_potential(
     name = Path(text).name
     if device != "cpu":
         return _reference(network, name=name, dtype=dtype, device=device)
-    return _engine(network, name=name, threads=threads, dtype=dtype)
+    return EnginePotential(network, threads=threads, dtype=dtype, name=name)
 
 
 def load_network(name_or_path: str | Path) -> Network:
@@ -94,14 +93,6 @@ def _imported(path: Path, facts: dict[str, Any]) -> Network:
             "the imported network cannot be kept, so it is imported again each time: %s", error
         )
     return network
-
-
-def _engine(network: Network, *, name: str, threads: int | None, dtype: Precision) -> Potential:
-    if importlib.util.find_spec("zifglass.potentials.engine") is None:
-        return _reference(network, name=name, dtype=dtype, device="cpu")
-    engine = importlib.import_module("zifglass.potentials.engine")
-    result: Potential = engine.EnginePotential(network, threads=threads, dtype=dtype, name=name)
-    return result
 
 
 def _reference(network: Network, *, name: str, dtype: Precision, device: str) -> Potential:
