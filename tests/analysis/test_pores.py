@@ -1,0 +1,94 @@
+"""Pores through Zeo++: published numbers, reproducibility, and a child that misbehaves."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.io import read
+
+from zifglass.analysis import pores as room_pores
+from zifglass.analysis.pores import PoreSettings, pores
+from zifglass.core import InputError, Structure, ZifglassError
+from zifglass.io.structures import load
+
+# Seconds matter here: the surface is not under test where the volume is.
+QUICK = PoreSettings(surface_samples=50)
+LONE = Structure([6], [[1.0, 2.0, 3.0]], np.eye(3) * 12.0)
+
+
+@pytest.fixture(scope="module")
+def crystal(published: Path) -> Structure:
+    return Structure.from_ase(read(published / "mlp" / "crystal.lmp", format="lammps-data"))
+
+
+def test_crystal_and_glasses(crystal: Structure, published: Path) -> None:
+    """53.3 for the crystal, 54.6, 66.4, 64.7, 71.6 ± 0.5 cm³/kg for the four glasses."""
+    paths = sorted((published / "glasses").glob("*.cif"))
+    structures = [crystal, *(Structure.from_ase(read(path)) for path in paths)]
+    found = [pores(structure, settings=QUICK) for structure in structures]
+    volumes = [result.porous_volume for result in found]
+    assert volumes == pytest.approx([53.3, 54.6, 66.4, 64.7, 71.6], abs=0.1)
+    for result in found:
+        assert result.radii == {"C": 1.7, "H": 1.09, "N": 1.55, "Zn": 1.39}
+        # A channel for a probe of radius 1.2 Å means a free sphere of at least 2.4 Å across.
+        assert (result.largest_free_sphere >= 2.4) == (result.channels > 0)
+        total = result.accessible_volume + result.inaccessible_volume
+        assert total == pytest.approx(result.porous_volume, rel=1e-12)
+
+
+def test_the_same_on_every_run() -> None:
+    assert pores(LONE) == pores(LONE)
+
+
+def test_sampling_error_is_that_of_shifted_origins() -> None:
+    """Moving the atom against the fixed random points samples anew; 8 values scatter by what
+    the binomial error says: χ² of 7 degrees of freedom within its 0.1 % bounds."""
+    settings = PoreSettings(surface_samples=10, volume_samples=5_000)
+    rng = np.random.default_rng(0)
+    results = [
+        pores(LONE.with_positions(rng.uniform(0, 12, (1, 3))), settings=settings) for _ in range(8)
+    ]
+    values = np.array([result.porous_volume for result in results])
+    expected = np.mean([result.porous_volume_std for result in results])
+    assert 0.6 < ((values - values.mean()) ** 2).sum() / expected**2 < 24.3
+
+
+def test_empty_cube_with_one_atom() -> None:
+    """One argon-like carbon in a 12 Å cube: all but the sphere of radius 1.7 + 1.2 Å is open."""
+    result = pores(LONE)
+    sphere = 4 / 3 * np.pi * 2.9**3
+    open_volume = (12.0**3 - sphere) / LONE.masses.sum() * 602.214076
+    assert abs(result.porous_volume - open_volume) < 4 * result.porous_volume_std
+    area = 4 * np.pi * 2.9**2 / LONE.masses.sum() * 6022.14076
+    assert abs(result.surface_area - area) < 4 * result.surface_area_std
+    # Largest sphere: the far corner of the cube, √3/2 · 12 Å away, less the atom.
+    assert result.largest_included_sphere == pytest.approx(2 * (12 * 3**0.5 / 2 - 1.7), abs=0.02)
+
+
+def test_zif8_cage_and_window() -> None:
+    """Park et al. 2006: cages of 11.6 Å, windows of 3.4 Å."""
+    result = pores(load("zif8"), settings=PoreSettings(volume_samples=500, surface_samples=10))
+    assert result.largest_included_sphere == pytest.approx(11.6, abs=0.3)
+    assert result.largest_free_sphere == pytest.approx(3.4, abs=0.1)
+
+
+def test_time_limit_and_a_dying_child(
+    crystal: Structure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ZifglassError, match=r"did not finish within 0\.01 s"):
+        pores(crystal, settings=PoreSettings(time_limit=0.01))
+    child = tmp_path / "child.py"
+    child.write_text("import os\nos.abort()\n")
+    module = sys.modules[room_pores.__module__]
+    monkeypatch.setattr(module, "_child", child)
+    with pytest.raises(ZifglassError, match=r"Zeo\+\+ failed on Zn16N64C96H96: exit status -6"):
+        pores(crystal)
+
+
+def test_bad_input(crystal: Structure) -> None:
+    slab = Structure(crystal.numbers, crystal.positions, crystal.cell, [True, True, False])
+    with pytest.raises(InputError, match="periodic in all three"):
+        pores(slab)
