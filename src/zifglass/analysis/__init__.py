@@ -26,6 +26,8 @@ from .linkers import (
     broken_linkers,
     linkers,
 )
+from .melting import Clock, Melting, MeltingSettings, melting
+from .melting_monitor import MeltingMonitor
 from .msd import (
     Msd,
     msd,
@@ -74,12 +76,16 @@ __all__ = [
     "Angles",
     "BondLifetimes",
     "BrokenLinkers",
+    "Clock",
     "Comparison",
     "Coordination",
     "FrameRings",
     "LinkerGraph",
     "Linkers",
     "Measured",
+    "Melting",
+    "MeltingMonitor",
+    "MeltingSettings",
     "Msd",
     "Network",
     "NetworkSettings",
@@ -105,6 +111,7 @@ __all__ = [
     "king_rings",
     "known_linkers",
     "linkers",
+    "melting",
     "methylimidazolate",
     "msd",
     "network",

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from zifglass.core import Frame, InputError, Structure, Trajectory, Verdict, as_trajectory
+from zifglass.core.settings import Settings
 from zifglass.core.units import ps
 
 from .linker_graphs import LinkerGraph, known_linkers
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-class MeltingSettings(BaseModel):
+class MeltingSettings(Settings):
     """How long is persistent, and how far is far."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     network: NetworkSettings = Field(
         default_factory=NetworkSettings, description="what counts as a bond"

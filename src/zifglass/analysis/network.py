@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order
 
 from zifglass.core import Frame, InputError, Structure, as_structure
 from zifglass.core.neighbors import Pairs, neighbor_list
+from zifglass.core.settings import Settings
 from zifglass.core.structure import number_of
 
 from .linker_graphs import LinkerGraph, known_linkers
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
 Indices = NDArray[np.int64]
 
 
-class NetworkSettings(BaseModel):
+class NetworkSettings(Settings):
     """What counts as a bond of the network."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     metal: str = Field(default="Zn", description="element of the metal nodes")
     donor: str = Field(default="N", description="element of the linkers that binds the metal")

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from zifglass import io
 from zifglass.core import Frame, InputError, Structure, ZifglassError, as_structure
+from zifglass.core.settings import Settings
 from zifglass.core.units import cm3_per_kg
 
 if TYPE_CHECKING:
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
 _child = Path(__file__).with_name("zeo_child.py")
 
 
-class PoreSettings(BaseModel):
+class PoreSettings(Settings):
     """Probes, samples and patience."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     probe_radius: float = Field(default=1.2, gt=0, description="radius of the probe, Å")
     channel_radius: float = Field(

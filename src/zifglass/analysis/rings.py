@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from zifglass._native import king_rings as _king_rings
 from zifglass._native import primitive_rings as _primitive_rings
 from zifglass.core import Frame, InputError, Structure, Trajectory, as_trajectory
 from zifglass.core.neighbors import Pairs
+from zifglass.core.settings import Settings
 from zifglass.core.statistics import mean_of_series
 
 from .accumulate import accumulate, known_times
@@ -34,10 +35,8 @@ FARTHEST_OFFSET = 10
 """Cells: an edge may lead this far. 200 nodes then stay within the packed offsets of the kernel."""
 
 
-class RingSettings(BaseModel):
+class RingSettings(Settings):
     """How far rings are followed, and how hard."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     max_nodes: int = Field(
         default=32, ge=3, le=200, description="largest ring, in nodes (metal and linker together)"
