@@ -24,6 +24,7 @@ app = typer.Typer(
 _groups: tuple[str, ...] = (
     "aimd",
     "convert",
+    "dataset",
     "label",
     "mechanics",
     "potential",
