@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import csv
+import json
+import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zifglass.cli.progress import Progress
+
 if TYPE_CHECKING:
     from zifglass import mechanics
-    from zifglass.mechanics import ElasticFluctuations, StrainSweepSettings
+    from zifglass.core import Structure
+    from zifglass.mechanics import ElasticFluctuations, Step, StrainSweepSettings
 
 Change = Annotated[
     list[str] | None,
@@ -104,26 +110,122 @@ def _write_fluctuations(folder: Path, result: ElasticFluctuations, mass: float) 
 @group.command("strain-sweep")
 def strain_sweep(
     structure: Annotated[Path, typer.Argument(help="The structure, with its cell.")],
-    output: Output,
-    analyse: Annotated[
-        Path,
-        typer.Option(help="Folder of the finished runs: preparation, compression-1, expansion-1…"),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder; the same command again goes on.")
     ],
+    potential: Annotated[
+        str | None, typer.Option(help="Name or file of the potential; runs what is missing.")
+    ] = None,
+    analyse: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run nothing: analyse the runs in this folder (preparation, compression-1, "
+            "expansion-1…)."
+        ),
+    ] = None,
     settings: SettingsFile = None,
     change: Change = None,
+    seed: Seed = 0,
+    workers: Annotated[
+        int, typer.Option(min=1, max=2, help="Processes: 2 runs both directions at once.")
+    ] = 1,
+    max_wall: Annotated[
+        float | None,
+        typer.Option(min=0, help="Minutes after which to stop, everything saved, status 75."),
+    ] = None,
 ) -> None:
     """Bulk modulus (GPa) and density (g/cm³) from total pressures at a ladder of volumes.
 
-    A second-order Birch-Murnaghan curve over at most five volumes, chosen by a stated rule.
+    Minimisation, preparation, then steps of ramp and hold outwards in both directions until
+    P = 0 is bracketed and a second-order Birch-Murnaghan curve fits at most five volumes, chosen
+    by a stated rule.
     """
     from zifglass import mechanics, read
+    from zifglass.core import InputError
     from zifglass.core.settings import read_settings
 
+    if (potential is None) == (analyse is None):
+        raise InputError("give --potential to run a sweep, or --analyse to analyse a finished one")
     chosen = read_settings(mechanics.StrainSweepSettings, settings, changes=change or ())
     start = read(structure)[-1].structure
-    holds = _finished_holds(analyse, chosen, n_atoms=len(start))
-    _write_settings(output, chosen.model_dump())
+    _write_settings(output, chosen.model_dump(), potential=potential, seed=seed)
+    if potential is not None:
+        sweep = _Sweep(output, start, potential, chosen, seed, max_wall, time.monotonic())
+        _run_sweep(sweep, workers)
+    holds = _finished_holds(analyse or output, chosen, n_atoms=len(start))
     _report_sweep(output, holds, float(start.masses.sum()), chosen)
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """What every run of a sweep shares; goes to worker processes. max_wall: minutes."""
+
+    folder: Path
+    structure: Structure
+    potential: str
+    settings: StrainSweepSettings
+    seed: int
+    max_wall: float | None
+    began: float
+
+
+def _run_sweep(sweep: _Sweep, workers: int) -> None:
+    """Run what `next_steps` asks for until it asks for nothing."""
+    from concurrent.futures import ProcessPoolExecutor
+    from functools import partial
+    from multiprocessing import get_context
+
+    from zifglass.mechanics import next_steps
+
+    _run_one(sweep, None)
+    carry_out = partial(_run_one, sweep)
+    while True:
+        holds = _finished_holds(sweep.folder, sweep.settings, n_atoms=len(sweep.structure))
+        steps = next_steps(holds, sweep.settings)
+        if not steps:
+            return
+        if workers == 1 or len(steps) == 1:
+            for step in steps:
+                carry_out(step)
+        else:
+            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+                list(pool.map(carry_out, steps))
+
+
+def _run_one(sweep: _Sweep, step: Step | None) -> None:
+    """The preparation (None) or one step, each in a folder of its own; finished ones are kept."""
+    from zifglass import dynamics, load_potential, mechanics
+
+    name = "preparation" if step is None else step.name
+    if _is_finished(sweep.folder / name):
+        return
+    if step is None:
+        protocol = mechanics.preparation_protocol(sweep.settings)
+    else:
+        protocol = mechanics.step_protocol(step.direction, sweep.settings)
+    left = None
+    if sweep.max_wall is not None:
+        left = max(0.0, 60.0 * sweep.max_wall - (time.monotonic() - sweep.began))
+    with Progress(f"{name}: fs") as bar:
+        dynamics.run(
+            protocol,
+            sweep.structure,
+            load_potential(sweep.potential),
+            folder=sweep.folder / name,
+            seed=sweep.seed,
+            max_wall=left,
+            report=lambda p: bar.update(round(p.time), total=round(p.duration)),
+            note=lambda sentence: typer.echo(f"{name}: {sentence}", err=True),
+            fork=None if step is None else sweep.folder / step.start,
+        )
+
+
+def _is_finished(run: Path) -> bool:
+    """By the run's own word; a folder with no status was made elsewhere and counts as whole."""
+    status = run / "status.json"
+    if not status.exists():
+        return (run / "thermo.csv").exists()
+    return bool(json.loads(status.read_text(encoding="utf-8")).get("status") == "finished")
 
 
 def _finished_holds(
@@ -132,13 +234,14 @@ def _finished_holds(
     """Of every run in `folder`; the preparation first, its structure is what the others lose."""
     from zifglass.core import InputError
 
-    if not (folder / "preparation" / "thermo.csv").exists():
+    if not _is_finished(folder / "preparation"):
         raise InputError("no finished preparation (preparation/thermo.csv) in this folder", folder)
     first, at_start = _hold_of(folder / "preparation", settings, n_atoms=n_atoms)
     holds = [first]
     for path in sorted(folder.glob("*-*/thermo.csv")):
         direction, _, number = path.parent.name.partition("-")
-        if direction in ("compression", "expansion") and number.isdigit():
+        known = direction in ("compression", "expansion") and number.isdigit()
+        if known and _is_finished(path.parent):
             hold, _ = _hold_of(
                 path.parent, settings, n_atoms=n_atoms, at_start=at_start,
                 direction=direction, number=int(number),
