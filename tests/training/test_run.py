@@ -1,0 +1,102 @@
+"""Training by real nequip: it learns, it survives being killed, it refuses what cannot work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zifglass.core import InputError
+from zifglass.training import (
+    AllegroModel,
+    LossWeights,
+    NequipModel,
+    TrainingSettings,
+    read_curves,
+    train,
+)
+
+pytest.importorskip("nequip", reason="nequip is not installed: pip install 'zifglass[train]'")
+
+SMALL = TrainingSettings(
+    model=NequipModel(
+        cutoff=3.5, layers=2, features=(4, 4), radial_depth=1, radial_width=8,
+        parity="o3_restricted",
+    ),
+    loss=LossWeights(forces=1.0, energy=1.0, stress=1.0),
+    learning_rate=0.01,
+    epochs=6,
+)  # fmt: skip
+
+
+def test_it_learns_and_is_packaged(data: tuple[Path, Path], tmp_path: Path) -> None:
+    seen: list[int] = []
+    run = train(SMALL, *data, tmp_path / "run", report=lambda curves: seen.append(len(curves)))
+    assert len(run.curves) == SMALL.epochs
+    assert run.curves.force_mae_validation[-1] < 0.7 * run.curves.force_mae_validation[0]
+    assert np.isfinite(run.curves.energy_mae_train).all()
+    assert run.package.stat().st_size > 0
+    assert seen == sorted(seen)
+    again = train(SMALL, *data, tmp_path / "run")  # done: nothing is trained again
+    assert len(again.curves) == SMALL.epochs
+
+
+def test_other_settings_or_data_are_refused(data: tuple[Path, Path], tmp_path: Path) -> None:
+    one = SMALL.model_copy(update={"epochs": 1})
+    train(one, *data, tmp_path / "run")
+    with pytest.raises(InputError, match="other settings or data"):
+        train(SMALL, *data, tmp_path / "run")
+    with pytest.raises(InputError, match="no data file here"):
+        train(SMALL, tmp_path / "nothing.extxyz", data[1], tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_allegro_trains(data: tuple[Path, Path], tmp_path: Path) -> None:
+    pytest.importorskip("allegro", reason="nequip-allegro is not installed")
+    for parity in ("o3_full", "so3"):
+        settings = TrainingSettings(
+            model=AllegroModel(
+                cutoff=3.5, layers=1, l_max=1, parity=parity, scalar_features=8,
+                tensor_features=4, mlp_width=8,
+            ),
+            epochs=1,
+        )  # fmt: skip
+        run = train(settings, *data, tmp_path / parity)
+        assert np.isfinite(run.curves.force_mae_validation).all()
+
+
+_program = """
+import sys
+from tests.training.test_run import SMALL
+from zifglass.training import train
+train(SMALL, sys.argv[1], sys.argv[2], sys.argv[3])
+"""
+
+
+def test_killed_twice_it_ends_where_an_unbroken_run_ends(
+    data: tuple[Path, Path], tmp_path: Path
+) -> None:
+    whole = train(SMALL, *data, tmp_path / "whole")
+    folder = tmp_path / "killed"
+    arguments = [sys.executable, "-c", _program, str(data[0]), str(data[1]), str(folder)]
+    root = Path(__file__).resolve().parents[2]
+    environment = os.environ | {"PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
+    for epochs in (2, 4):
+        child = subprocess.Popen(arguments, cwd=root, env=environment)
+        while len(read_curves(folder)) < epochs:
+            assert child.poll() is None, "training ended before it was killed"
+            time.sleep(0.05)
+        # The child of the child must go too: SIGTERM first, as a queue system does.
+        child.send_signal(signal.SIGTERM)
+        child.wait(60)
+    killed = train(SMALL, *data, folder)
+    np.testing.assert_array_equal(killed.curves.epochs, whole.curves.epochs)
+    np.testing.assert_allclose(
+        killed.curves.loss_validation, whole.curves.loss_validation, rtol=1e-5
+    )
