@@ -79,6 +79,7 @@ train(SMALL, sys.argv[1], sys.argv[2], sys.argv[3])
 """
 
 
+@pytest.mark.long
 def test_killed_twice_it_ends_where_an_unbroken_run_ends(
     data: tuple[Path, Path], tmp_path: Path
 ) -> None:

@@ -99,8 +99,7 @@ def _prepare(settings: TrainingSettings, files: dict[str, Path], folder: Path) -
     if record.exists():
         if yaml.safe_load(record.read_text(encoding="utf-8")) != identity:
             raise InputError(
-                "this folder holds a training run with other settings or data; "
-                "give another folder",
+                "this folder holds a training run with other settings or data; give another folder",
                 folder,
             )
         return

@@ -13,39 +13,41 @@ class NequipModel(Settings):
     """A NequIP network, built by nequip's full model so that any irreps can be given."""
 
     kind: Literal["nequip"] = "nequip"
-    cutoff: float = Field(6.0, gt=0, description="radial cutoff, Å")
-    layers: int = Field(5, ge=1, description="interaction layers")
+    cutoff: float = Field(default=6.0, gt=0, description="radial cutoff, Å")
+    layers: int = Field(default=5, ge=1, description="interaction layers")
     features: tuple[int, ...] = Field(
-        (32, 32, 32), description="channels of l = 0, 1, 2 …; their number sets l_max"
+        default=(32, 32, 32), description="channels of l = 0, 1, 2 …; their number sets l_max"
     )
     parity: Literal["so3", "o3_restricted", "o3_full"] = Field(
-        "so3",
+        default="so3",
         description="so3: all irreps even, as 'parity: false' meant in nequip 0.5; o3_restricted: "
         "the natural parity (−1)^l; o3_full: both",
     )
-    bessels: int = Field(8, ge=1, description="Bessel functions of the distance")
-    bessels_trainable: bool = Field(True, description="train the Bessel frequencies")
-    cutoff_power: int = Field(5, ge=2, description="p of the polynomial cutoff")
-    radial_depth: int = Field(2, ge=1, description="hidden layers of the radial networks")
-    radial_width: int = Field(64, ge=1, description="neurons of a radial hidden layer")
+    bessels: int = Field(default=8, ge=1, description="Bessel functions of the distance")
+    bessels_trainable: bool = Field(default=True, description="train the Bessel frequencies")
+    cutoff_power: int = Field(default=5, ge=2, description="p of the polynomial cutoff")
+    radial_depth: int = Field(default=2, ge=1, description="hidden layers of the radial networks")
+    radial_width: int = Field(default=64, ge=1, description="neurons of a radial hidden layer")
 
 
 class AllegroModel(Settings):
     """An Allegro network (nequip-allegro)."""
 
     kind: Literal["allegro"] = "allegro"
-    cutoff: float = Field(6.0, gt=0, description="radial cutoff, Å")
-    layers: int = Field(2, ge=1, le=4, description="Allegro layers; the paper tried 1, 2, 3")
-    l_max: int = Field(2, ge=0, le=3, description="highest rotation order")
-    parity: Literal["so3", "o3_restricted", "o3_full"] = Field(
-        "o3_full", description="as in the paper: o3_full is 2 % slower than o3_restricted"
+    cutoff: float = Field(default=6.0, gt=0, description="radial cutoff, Å")
+    layers: int = Field(
+        default=2, ge=1, le=4, description="Allegro layers; the paper tried 1, 2, 3"
     )
-    scalar_features: int = Field(64, ge=1, description="channels of scalars")
-    tensor_features: int = Field(32, ge=1, description="channels of tensors")
-    bessels: int = Field(8, ge=1, description="Bessel functions of the distance")
-    cutoff_power: int = Field(6, ge=2, description="p of the polynomial cutoff")
-    mlp_depth: int = Field(1, ge=1, description="hidden layers of every scalar network")
-    mlp_width: int = Field(64, ge=1, description="neurons of a hidden layer")
+    l_max: int = Field(default=2, ge=0, le=3, description="highest rotation order")
+    parity: Literal["so3", "o3_restricted", "o3_full"] = Field(
+        default="o3_full", description="as in the paper: o3_full is 2 % slower than o3_restricted"
+    )
+    scalar_features: int = Field(default=64, ge=1, description="channels of scalars")
+    tensor_features: int = Field(default=32, ge=1, description="channels of tensors")
+    bessels: int = Field(default=8, ge=1, description="Bessel functions of the distance")
+    cutoff_power: int = Field(default=6, ge=2, description="p of the polynomial cutoff")
+    mlp_depth: int = Field(default=1, ge=1, description="hidden layers of every scalar network")
+    mlp_width: int = Field(default=64, ge=1, description="neurons of a hidden layer")
 
 
 class LossWeights(Settings):
@@ -54,9 +56,11 @@ class LossWeights(Settings):
     nequip divides the weights by their sum, so that only their ratios matter.
     """
 
-    forces: float = Field(1.0, ge=0, description="λ_F, of forces in eV/Å")
-    energy: float = Field(1.0, ge=0, description="λ_E, of the energy per atom in eV")
-    stress: float = Field(0.0, ge=0, description="λ_σ, of the stress in eV/Å³; 0, 1, 100 in the SI")
+    forces: float = Field(default=1.0, ge=0, description="λ_F, of forces in eV/Å")
+    energy: float = Field(default=1.0, ge=0, description="λ_E, of the energy per atom in eV")
+    stress: float = Field(
+        default=0.0, ge=0, description="λ_σ, of the stress in eV/Å³; 0, 1, 100 in the SI"
+    )
 
     @model_validator(mode="after")
     def _something(self) -> LossWeights:
@@ -72,19 +76,31 @@ class TrainingSettings(Settings):
         default_factory=NequipModel, discriminator="kind", description="the network"
     )
     loss: LossWeights = Field(default_factory=LossWeights, description="the loss weights")
-    learning_rate: float = Field(0.005, gt=0, description="of Adam with amsgrad, at the start")
-    learning_rate_stop: float = Field(1e-6, ge=0, description="training ends below this rate")
-    decay_patience: int = Field(
-        50, ge=1, description="epochs without improvement before the rate is halved"
+    learning_rate: float = Field(
+        default=0.005, gt=0, description="of Adam with amsgrad, at the start"
     )
-    patience: int = Field(50, ge=1, description="epochs without improvement before training ends")
-    batch: int = Field(1, ge=1, description="frames per optimiser step")
-    epochs: int = Field(1000, ge=1, description="at most")
-    hours: float | None = Field(None, gt=0, description="wall time at most; the best so far is kept")
-    averaging: float = Field(0.99, gt=0, lt=1, description="decay of the weights' moving average")
-    precision: Literal["float32", "float64"] = Field("float32", description="of the network")
-    device: Literal["cpu", "cuda"] = Field("cpu", description="where to train")
-    seed: int = Field(0, ge=0, description="of weights and of the order of the frames")
+    learning_rate_stop: float = Field(
+        default=1e-6, ge=0, description="training ends below this rate"
+    )
+    decay_patience: int = Field(
+        default=50, ge=1, description="epochs without improvement before the rate is halved"
+    )
+    patience: int = Field(
+        default=50, ge=1, description="epochs without improvement before training ends"
+    )
+    batch: int = Field(default=1, ge=1, description="frames per optimiser step")
+    epochs: int = Field(default=1000, ge=1, description="at most")
+    hours: float | None = Field(
+        default=None, gt=0, description="wall time at most; the best so far is kept"
+    )
+    averaging: float = Field(
+        default=0.99, gt=0, lt=1, description="decay of the weights' moving average"
+    )
+    precision: Literal["float32", "float64"] = Field(
+        default="float32", description="of the network"
+    )
+    device: Literal["cpu", "cuda"] = Field(default="cpu", description="where to train")
+    seed: int = Field(default=0, ge=0, description="of weights and of the order of the frames")
 
     @property
     def learns_stress(self) -> bool:
