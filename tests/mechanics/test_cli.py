@@ -56,6 +56,25 @@ def test_fluctuations_of_two_runs(
             assert (output / path.name / f"running.{suffix}").stat().st_size > 500
     verdict = json.loads((output / "verdict.json").read_text())
     assert verdict["verdict"] == "agree"
+    folders = [output / path.name for path in runs]
+    printed = run("mechanics", "compare", *folders, "-o", tmp_path / "both")
+    assert "agree" in printed
+    again = json.loads((tmp_path / "both" / "verdict.json").read_text())
+    assert again["probability"] == pytest.approx(verdict["probability"], rel=1e-6)
+    run("mechanics", "ensemble", *folders, "-o", tmp_path / "glasses")
+    whole = json.loads((tmp_path / "glasses" / "ensemble.json").read_text())
+    each = [json.loads((f / "results.json").read_text())["bulk_modulus_reuss"] for f in folders]
+    assert whole["bulk_modulus_reuss"]["mean"] == pytest.approx(np.mean([e["value"] for e in each]))
+    assert whole["bulk_modulus_reuss"]["stds"] == [e["std"] for e in each]
+    assert whole["density"]["unit"] == "g/cm³"
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "results.json").write_text('{"rdf": {"value": 1.0, "std": 0.1}}')
+    with pytest.raises(InputError, match="no results of a strain sweep"):
+        run("mechanics", "compare", folders[0], tmp_path / "empty", "-o", tmp_path)
+    with pytest.raises(InputError, match="no modulus or density in common"):
+        run("mechanics", "ensemble", folders[0], tmp_path / "empty", "-o", tmp_path)
+    with pytest.raises(InputError, match="cannot read these results"):
+        run("mechanics", "compare", folders[0], tmp_path / "nothing", "-o", tmp_path)
     settings = json.loads((output / "settings.json").read_text())
     assert settings["temperature"] == 300.0
     with pytest.raises(InputError, match="given twice"):

@@ -370,6 +370,80 @@ def static(
     typer.echo(f"K (Hill, 0 K): {k.value:.3f} ± {k.std:.3f} GPa (numerical error)")
 
 
+@group.command("compare")
+def compare(
+    results: Annotated[
+        list[Path],
+        typer.Argument(help="Folders with the results.json of sweeps and fluctuation runs."),
+    ],
+    output: Output,
+) -> None:
+    """The methods side by side (GPa, g/cm³) and one verdict on one material.
+
+    Voigt is compared with Voigt, Reuss with Reuss, and only independent runs count.
+    """
+    from zifglass import mechanics
+
+    estimates = []
+    for label, folder in _labelled(results):
+        estimates += mechanics.estimates_of_results(_results_in(folder), run=label)
+    _print_table(estimates)
+    _write_comparison(output, estimates)
+
+
+@group.command("ensemble")
+def ensemble(
+    results: Annotated[
+        list[Path],
+        typer.Argument(help="Folders with a results.json each, one per glass, of one method."),
+    ],
+    output: Output,
+) -> None:
+    """Several glasses: mean ± s.d. of K (GPa) and density (g/cm³), and each one's error."""
+    import numpy as np
+
+    from zifglass import mechanics
+    from zifglass.core import InputError
+    from zifglass.core.files import write_json
+
+    found = {label: _results_in(folder) for label, folder in _labelled(results)}
+    tables = {}
+    for name in sorted(set.intersection(*(set(one) for one in found.values())) - {"about"}):
+        entries = [one[name] for one in found.values()]
+        scalar = all(isinstance(e["value"], float) and e["std"] for e in entries)
+        if not scalar or not name.startswith(("bulk_modulus", "density")):
+            continue
+        whole = mechanics.ensemble(
+            list(found),
+            np.array([e["value"] for e in entries]),
+            stds=np.array([e["std"] for e in entries]),
+        )
+        unit = entries[0]["unit"]
+        tables[name] = {**vars(whole), "unit": unit}
+        typer.echo(
+            f"{name:28} {whole.mean:.4g} ± {whole.spread:.2g} {unit} (s.d. of {len(entries)}; "
+            f"sampling error of one {whole.sampling:.2g})"
+        )
+    if not tables:
+        raise InputError("these results have no modulus or density in common: one method each")
+    write_json(output / "ensemble.json", tables)
+
+
+def _results_in(folder: Path) -> dict[str, Any]:
+    from zifglass.core import InputError
+
+    path = folder / "results.json" if folder.is_dir() else folder
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read these results: {error.strerror}", path) from error
+    except ValueError as error:
+        raise InputError(f"this is not JSON: {error}", path) from None
+    if not isinstance(found, dict):
+        raise InputError("results are named quantities", path)
+    return found
+
+
 def _labelled(runs: Sequence[Path]) -> Iterable[tuple[str, Path]]:
     """Each run with the shortest tail of its path that tells them apart."""
     from zifglass.core import InputError

@@ -44,6 +44,7 @@ from .verdict import (
     compare_methods,
     ensemble,
     estimates_of_fluctuations,
+    estimates_of_results,
     estimates_of_sweep,
     finite_size,
 )
@@ -82,6 +83,7 @@ __all__ = [
     "directional_extremes",
     "ensemble",
     "estimates_of_fluctuations",
+    "estimates_of_results",
     "estimates_of_sweep",
     "finite_size",
     "fit_second_order",

@@ -8,10 +8,10 @@ trajectories alone. Sources: Tables S4, S7 and S8 of the SI; methods of this pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ from .strain_sweep import StrainSweep
 from .volume import VolumeFluctuations
 
 Array = NDArray[np.float64]
+Average = Literal["voigt", "reuss", "hill"]
+averages: tuple[Average, ...] = get_args(Average)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Estimate:
     """
 
     method: str
-    average: Literal["voigt", "reuss", "hill"]
+    average: Average
     run: str
     bulk_modulus: float
     bulk_modulus_std: float
@@ -85,7 +87,7 @@ def estimates_of_fluctuations(
             )
         ]  # fmt: skip
     a, s = result.averages, result.averages_std
-    rows = [
+    rows: list[tuple[str, Average, Array | float, Array | float]] = [
         (
             "volume fluctuations",
             "reuss",
@@ -97,9 +99,31 @@ def estimates_of_fluctuations(
         ("strain fluctuations", "hill", a.bulk_hill, s.bulk_hill),
     ]
     return [
-        Estimate(method, kind, run, float(k), float(k_std), density, error)  # type: ignore[arg-type]
+        Estimate(method, kind, run, float(k), float(k_std), density, error)
         for method, kind, k, k_std in rows
     ]
+
+
+def estimates_of_results(results: Mapping[str, Any], *, run: str) -> list[Estimate]:
+    """From the results.json of a strain sweep or a fluctuation run, as `quantities` makes it."""
+
+    def value(name: str, unit: float) -> tuple[float, float]:
+        entry = results[name]
+        if entry["value"] is None or entry["std"] is None:
+            raise InputError(f"{name} comes without a value or a standard error", run)
+        return entry["value"] * unit, entry["std"] * unit
+
+    if "density_at_zero_pressure" in results:
+        density = value("density_at_zero_pressure", g_per_cm3)
+        rows: list[tuple[str, Average, str]] = [("strain sweep", "voigt", "bulk_modulus")]
+    elif "bulk_modulus_volume" in results:
+        density = value("density", g_per_cm3)
+        rows = [("volume fluctuations", "reuss", "bulk_modulus_volume")]
+        for kind in averages:
+            rows.append(("strain fluctuations", kind, f"bulk_modulus_{kind}"))
+    else:
+        raise InputError("these are no results of a strain sweep or of fluctuations", run)
+    return [Estimate(method, kind, run, *value(name, GPa), *density) for method, kind, name in rows]
 
 
 @dataclass(frozen=True)
@@ -141,7 +165,7 @@ def compare_methods(estimates: Sequence[Estimate]) -> MechanicsVerdict:
         raise InputError(f"a comparison takes at least two estimates; got {len(estimates)}")
     comparisons = tuple(_compare(a, b) for a, b in combinations(estimates, 2))
     chi_squared, freedom = 0.0, 0
-    for kind in ("voigt", "reuss", "hill"):
+    for kind in averages:
         # One per run: two of the same run share their fluctuations.
         per_run = {e.run: e for e in reversed(estimates) if e.average == kind}
         if kind == "hill" and freedom:
