@@ -45,6 +45,12 @@ def lint(
     potential: Annotated[
         str | None, typer.Option(help="Name or path of a potential that predicts the stress.")
     ] = None,
+    liquid_of: Annotated[
+        Path | None,
+        typer.Option(
+            help="The set is meant to be liquid, molten from this crystal: find the rest."
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="JSON report.")] = None,
     fix: Annotated[
         Path | None,
@@ -72,7 +78,10 @@ def lint(
         raise InputError("give files to look at, or the parts of a split by --train, --test, …")
     settings = settings_from(datasets.LintSettings, changes=change or ())
     report = datasets.lint(
-        parts, settings=settings, potential=load_potential(potential) if potential else None
+        parts,
+        settings=settings,
+        potential=load_potential(potential) if potential else None,
+        crystal=read(liquid_of)[-1].structure if liquid_of else None,
     )
     for item in report.findings:
         typer.echo(str(item))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zifglass.core import InputError, Potential, Trajectory
+from zifglass.core import InputError, Potential, Trajectory, as_structure
 
 from .findings import Finding, LintReport, sorted_findings
 from .labelled import LabelledSet, labelled_set
@@ -17,6 +17,7 @@ from .lint_frames import (
     lint_outliers,
     lint_overlaps,
 )
+from .lint_phase import lint_phase
 from .lint_split import lint_split
 from .lint_stress import lint_stress
 from .lint_units import lint_units
@@ -28,11 +29,14 @@ def lint(
     *,
     settings: LintSettings | None = None,
     potential: Potential | None = None,
+    crystal: Any = None,
 ) -> LintReport:
     """Look at a data set, or at the parts of a split ({"train": …, "validation": …, "test": …}).
 
     The first part is the one trained on: leakage is looked for from it into the others. A
     potential (optional) decides on the kinetic part of the stress where velocities do not.
+    crystal (optional): the set is meant to be liquid, molten from this Structure or
+    ``ase.Atoms``; frames that are not are found.
     Raises InputError if there is nothing to look at.
     """
     settings = settings or LintSettings()
@@ -46,6 +50,10 @@ def lint(
         found, said = _lint_one(data, settings, potential)
         findings += found
         notes += said
+        if crystal is not None:
+            found, said = lint_phase(data, as_structure(crystal))
+            findings += found
+            notes += said
     findings += lint_duplicates(everything, settings)
     found, said = lint_split(sets, settings)
     frames = {name: sum(len(data) for data in part) for name, part in sets.items()}
