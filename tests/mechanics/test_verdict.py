@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from zifglass import load_potential, read
 from zifglass.core import InputError
 from zifglass.core.units import GPa, g_per_cm3
 from zifglass.mechanics import equation_of_state as eos
-from zifglass.mechanics.audit import pressure_audit
+from zifglass.mechanics.audit import pressure_audit, virial_pressures
 from zifglass.mechanics.verdict import (
     Estimate,
     compare_methods,
@@ -156,4 +159,25 @@ def test_audit_against_cp2k_single_points() -> None:
     )
     assert result.mean_offset / GPa == pytest.approx(0.153, abs=1e-6)
     assert result.offset / GPa == pytest.approx([0.153] * 3)
+    assert result.verdict.word == "ok"
+
+
+def test_audit_of_the_published_potential(published: Path) -> None:
+    """Its pressures through the engine against CP2K's single points at V − 1 %, V, V + 1 %."""
+    crystal = read(published / "mlp" / "crystal.lmp")[-1].structure
+    potential = load_potential(str(published / "mlp" / "nequip_l2r6stress0.pth"))
+    factors = (0.99, 1.0, 1.01)
+    volume, pressure = virial_pressures(
+        potential, [crystal.scaled_to(crystal.cell * f ** (1 / 3)) for f in factors]
+    )
+    assert pressure / GPa == pytest.approx([0.956, 0.020, -0.874], abs=0.001)
+    error = np.full(3, 0.02 * GPa)
+    result = pressure_audit(
+        volume,
+        pressure,
+        pressure_std=error,
+        reference_pressure=np.array([0.803, -0.133, -1.027]) * GPa,
+        reference_std=error,
+    )
+    assert result.mean_offset / GPa == pytest.approx(0.153, abs=0.002)
     assert result.verdict.word == "ok"

@@ -1,7 +1,15 @@
 """Moduli and density, each with its error. See README.md in this folder."""
 
 from .audit import PressureAudit, PressureAuditSettings, pressure_audit, virial_pressures
-from .directions import DirectionalExtremes, directional_extremes
+from .directions import (
+    DirectionalExtremes,
+    directional_extremes,
+    linear_compressibility,
+    poisson_ratio,
+    shear_modulus,
+    transverse_extremes,
+    young_modulus,
+)
 from .elasticity import Averages, averages, is_stable, stiffness_eigenvalues
 from .equation_of_state import (
     BirchMurnaghan,
@@ -92,9 +100,12 @@ __all__ = [
     "hold_from_series",
     "hold_from_thermo",
     "is_stable",
+    "linear_compressibility",
     "next_steps",
+    "poisson_ratio",
     "preparation_protocol",
     "pressure_audit",
+    "shear_modulus",
     "static_elasticity",
     "static_equation_of_state",
     "step_protocol",
@@ -102,6 +113,8 @@ __all__ = [
     "strain_fluctuations",
     "structural_state",
     "total_pressure_of",
+    "transverse_extremes",
     "virial_pressures",
     "volume_fluctuations",
+    "young_modulus",
 ]
