@@ -159,7 +159,7 @@ def _layer(module: Record, attributes: Array) -> Layer:
 
 def _activations(module: Record) -> list[Activation]:
     result = []
-    for _, act in sorted((int(k), v) for k, v in module["acts"].attributes.items() if k.isdigit()):
+    for _, act in _numbered(module["acts"]):
         if act.short != "normalize2mom":
             raise InputError(f"this model uses {act.short} where an activation was expected")
         result.append(_activation(act["f"], 1.0 if act["_is_id"] else float(act["cst"])))
@@ -179,12 +179,11 @@ def _dense(module: Record) -> Dense:
     """A ``ScalarMLPFunction``: each weight comes with its own factor alpha."""
     mlp = module["mlp"]
     if mlp.short == "DeepLinearMLP":
-        weights = mlp["weights"].attributes
-        matrices = [_double(weights[key]) for key in sorted(weights, key=int)]
+        matrices = [_double(item) for _, item in _numbered(mlp["weights"])]
         matrices[0] = matrices[0] * float(mlp["alpha"])
         return Dense(tuple(matrices), Activation("identity"))
     matrices, activations = [], []
-    for _, item in sorted((int(k), v) for k, v in mlp.attributes.items() if k.isdigit()):
+    for _, item in _numbered(mlp):
         if item.short != "ScalarLinearLayer":
             activations.append(_activation(item))
             continue
@@ -197,6 +196,12 @@ def _dense(module: Record) -> Dense:
     if len(set(activations)) > 1 or len(activations) not in (0, len(matrices) - 1):
         raise InputError("a perceptron of this model has no one activation between its layers")
     return Dense(tuple(matrices), activations[0] if activations else Activation("identity"))
+
+
+def _numbered(module: Record) -> list[tuple[int, Any]]:
+    """The items of a list of modules or weights, in order."""
+    items = [(int(key), item) for key, item in module.attributes.items() if key.isdigit()]
+    return sorted(items, key=lambda pair: pair[0])
 
 
 def _scale_shift(module: Record, species: int) -> tuple[Array, Array]:
