@@ -20,7 +20,7 @@ import numpy as np
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.sparse.csgraph import connected_components
 
 from zifglass.analysis.linkers import NON_METALS
 from zifglass.core import Structure
@@ -84,9 +84,9 @@ def intramolecular_stress(structure: Structure, forces: Array) -> Array | None:
     atoms = len(structure)
     if not len(pairs):
         return None
-    graph = coo_array((np.ones(len(pairs)), (pairs.i, pairs.j)), shape=(atoms, atoms)).tocsr()
+    graph = coo_array((np.ones(len(pairs)), (pairs.i, pairs.j)), shape=(atoms, atoms))
     count, label = connected_components(graph, directed=False)
-    offset = _unwrapping(structure, pairs, graph, label)
+    offset = _unwrapping(structure, pairs, label)
     if offset is None:
         return None
     whole = structure.positions + offset
@@ -114,17 +114,14 @@ def bond_limits(structure: Structure, pairs: Pairs) -> Array:
     return np.maximum(_shortest_limit, _bond_stretch * (radii[pairs.i] + radii[pairs.j]))
 
 
-def _unwrapping(structure: Structure, pairs: Pairs, graph: Any, label: Any) -> Array | None:
+def _unwrapping(structure: Structure, pairs: Pairs, label: Any) -> Array | None:
     """What to add to the positions to make every molecule whole; None if one is endless."""
-    hops = {
-        (int(i), int(j)): shift for i, j, shift in zip(pairs.i, pairs.j, pairs.shifts, strict=True)
-    }
     shifts = np.zeros((len(structure), 3), dtype=np.int64)
-    for root in np.unique(label, return_index=True)[1]:
-        order, before = breadth_first_order(graph, root, directed=False)
-        for atom in order[1:]:
-            parent = int(before[atom])
-            shifts[atom] = shifts[parent] + hops[parent, int(atom)]
+    known = np.zeros(len(structure), dtype=bool)
+    known[np.unique(label, return_index=True)[1]] = True
+    while (step := known[pairs.i] & ~known[pairs.j]).any():
+        shifts[pairs.j[step]] = shifts[pairs.i[step]] + pairs.shifts[step]
+        known[pairs.j[step]] = True
     closed = shifts[pairs.i] + pairs.shifts == shifts[pairs.j]
     return shifts @ structure.cell if closed.all() else None
 
