@@ -120,6 +120,9 @@ def test_strain_sweep_of_finished_runs(tmp_path: Path) -> None:
     assert abs(k["value"] - 1.69) < 3.5 * k["std"]
     assert "holds P = 0" in k["note"]
     assert results["about"]["still_wanted"] == []
+    holds = results["about"]["holds"]
+    assert [h["step"] for h in holds][:3] == ["compression-2", "compression-1", "start"]
+    assert holds[2]["pressure_total_GPa"] == pytest.approx(0.074, abs=0.03)
     assert results["third_order_bulk_modulus"]["std"] > 0
     rows = list(csv.DictReader((output / "pressure_volume.csv").read_text().splitlines()))
     assert len(rows) == 8

@@ -317,7 +317,7 @@ def _report_sweep(
         found,
         window=result.window.reason,
         bracketed=result.bracketed,
-        holds=[vars(hold) for hold in result.holds],
+        holds=quantities.hold_rows(result),
         still_wanted=[step.name for step in mechanics.next_steps(holds, settings)],
     )
     _write_csv(output / "pressure_volume.csv", *quantities.pressure_rows(result))

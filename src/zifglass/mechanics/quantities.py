@@ -153,3 +153,21 @@ def pressure_rows(sweep: StrainSweep) -> tuple[list[str], list[list[object]]]:
             ]
         )
     return names, rows
+
+
+def hold_rows(sweep: StrainSweep) -> list[dict[str, object]]:
+    """Every hold by name and unit: what it measured and how well."""
+    return [
+        {
+            "step": f"{hold.direction}-{hold.number}" if hold.number else hold.direction,
+            "volume_A3": hold.volume,
+            "pressure_total_GPa": hold.pressure_total / GPa,
+            "pressure_std_GPa": hold.pressure_std / GPa,
+            "independent_samples": hold.n_independent,
+            "drift_in_standard_errors": hold.drift,
+            "temperature_K": hold.temperature,
+            "coordination": hold.coordination,
+            "flags": list(hold.flags),
+        }
+        for hold in sweep.holds
+    ]
