@@ -139,8 +139,8 @@ class AseCalculatorPotential:
 
 
 def nequip_calculator_potential(path: str | Path, *, device: str = "cpu") -> AseCalculatorPotential:
-    """A model compiled by ``nequip-compile`` (.nequip.pt2, .nequip.pth) or deployed, NequIP or
-    Allegro, run by nequip's own ASE calculator. This executes the file: trust it first.
+    """A NequIP or Allegro model, compiled (.nequip.pt2, .nequip.pth), packaged (.nequip.zip) or a
+    checkpoint (.ckpt), run by nequip's own ASE calculator. This executes the file: trust it first.
 
     Raises InputError where nequip is not installed or cannot load the file.
     """
@@ -158,7 +158,9 @@ def nequip_calculator_potential(path: str | Path, *, device: str = "cpu") -> Ase
             path,
         ) from error
     try:
-        calculator = NequIPCalculator.from_compiled_model(str(path), device=device)
+        saved = path.name.endswith((".nequip.zip", ".ckpt"))
+        read = NequIPCalculator._from_saved_model if saved else NequIPCalculator.from_compiled_model
+        calculator = read(str(path), device=device)
     except Exception as error:
         first = (str(error).splitlines() or [""])[0]
         raise InputError(

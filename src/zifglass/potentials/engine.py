@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from zifglass import _native
+import zifglass._native as _native
 from zifglass.core import InputError, Prediction, Structure, as_structure
 
 from .guard import CLOSEST, check_structure
