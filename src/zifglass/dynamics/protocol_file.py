@@ -50,7 +50,7 @@ _kinds: Final = {
     "force_tolerance": "force",
     "stress_tolerance": "pressure",
 }
-_quantity = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S+)\s*")
+_quantity = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\W\d]\S*)\s*")
 
 
 def read_protocol(path: str | Path) -> Protocol:
@@ -210,7 +210,7 @@ def _number(value: Any, kind: str, label: str) -> float:
 
 
 def _temperatures(value: Any, label: str) -> tuple[float, float]:
-    parts = value if isinstance(value, list) else re.split(r"\s+to\s+|\s*→\s*", str(value))
+    parts = value if isinstance(value, list) else re.split(r"\s+to\b\s*|\s*→\s*", str(value))
     if len(parts) not in (1, 2) or any(not str(part).strip() for part in parts):
         raise InputError(
             f"{label} is one temperature or a ramp with both ends, '300 K to 1500 K'; got {value!r}"

@@ -47,6 +47,9 @@ class WatchSettings(Settings):
         description="Largest volume over that at the start of the run, or its inverse.",
     )
     linkers: Policy = Field(default="harvest", description="Broken linkers.")
+    linker_persistence: int = Field(
+        default=3, gt=0, description="Looks in a row at which a linker must be broken."
+    )
     frames_before: int = Field(
         default=5, ge=0, description="Looks before the event that are harvested."
     )

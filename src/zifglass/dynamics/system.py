@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zifglass.core import InputError, Potential, Structure, ZifglassError
+from zifglass.core.neighbors import neighbor_list
 from zifglass.core.structure import masses_of, number_of, symbols_of
 from zifglass.core.units import kB, kinetic_unit
 
@@ -118,14 +120,17 @@ steps_per_period = 14
 
 def check_timestep(structure: Structure, masses: Array, timestep: float) -> None:
     """Raise InputError where `timestep` (fs) resolves the fastest stretch with fewer than
-    `steps_per_period` steps. The stretch's period follows the reduced mass."""
+    `steps_per_period` steps. Stretches are those of bonds in the structure; their period follows
+    the reduced mass."""
     speed_of_light = 2.99792458e-5  # cm/fs
     symbols = np.array(symbols_of(structure.numbers))
     standard = masses_of(structure.numbers)
+    first, second = _bonds(structure)
     for one, other, wavenumber in _stretches:
-        pair = [symbols == one, symbols == other]
-        if not (pair[0].any() and pair[1].any()):
+        bonded = (symbols[first] == one) & (symbols[second] == other)
+        if not bonded.any():
             continue
+        pair = [np.unique(first[bonded]), np.unique(second[bonded])]
         ours, theirs = (
             1.0 / sum(1.0 / float(m[atoms].min()) for atoms in pair) for m in (masses, standard)
         )
@@ -137,6 +142,16 @@ def check_timestep(structure: Structure, masses: Array, timestep: float) -> None
                 f"period of {period:.1f} fs and needs {steps_per_period} steps, at most "
                 f"{period / steps_per_period:.2f} fs (a larger hydrogen mass allows more)"
             )
+
+
+def _bonds(structure: Structure) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(bonds,) twice, both directions: atoms nearer than 1.25 times their covalent radii."""
+    from ase.data import covalent_radii
+
+    radii = covalent_radii[structure.numbers]
+    pairs = neighbor_list(structure, 2.5 * float(radii.max()))
+    near = pairs.select(pairs.distances < 1.25 * (radii[pairs.i] + radii[pairs.j]))
+    return near.i, near.j
 
 
 def check_prediction(system: System, state: State) -> None:
