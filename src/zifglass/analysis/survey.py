@@ -1,0 +1,351 @@
+"""Every structural quantity of one trajectory, frames in parallel. What `zifglass analyse` runs.
+
+Frames are cut into blocks (`accumulate.block_ranges`), blocks go to processes, and what they
+gathered is merged in the order of time: the result does not depend on how many processes there
+were. Each process reads its own frames, one at a time.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ..core import Frame, InputError, Trajectory
+from ..core.neighbors import neighbor_list
+from ..core.settings import Settings
+from ..core.statistics import mean_of_series
+from .accumulate import block_ranges
+from .angles import AnglesAccumulator, AnglesSettings
+from .bonds import BondsAccumulator, BondsSettings
+from .coordination import CoordinationAccumulator, CoordinationSettings
+from .linkers import LinkerAccumulator
+from .melting import melting
+from .msd import frame_spacing, msd
+from .network import NetworkSettings, network
+from .pmf import pmf_of_rdf
+from .pores import Pores, PoreSettings, pores
+from .rdf import RdfAccumulator, RdfSettings
+from .rings import RingAccumulator, RingSettings
+from .scattering import ScatteringAccumulator, ScatteringSettings
+
+Quantity = Literal[
+    "rdf", "pmf", "angles", "coordination", "linkers", "rings", "pores", "scattering",
+    "msd", "bonds", "melting",
+]  # fmt: skip
+QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
+IN_TIME: tuple[Quantity, ...] = ("msd", "bonds", "melting")
+Report = Callable[[int, int], None]
+_few = 3  # frames that are not worth starting processes for
+
+
+class SurveySettings(Settings):
+    """What to compute. The same definitions as of the functions of each quantity."""
+
+    quantities: tuple[Quantity, ...] | None = Field(
+        default=None, description="which ones; all that the trajectory allows if not given"
+    )
+    metal: str = Field(default="Zn", description="element of the network's metal nodes")
+    donor: str = Field(default="N", description="element of the linkers that binds the metal")
+    cutoff: float = Field(
+        default=2.5, gt=0, allow_inf_nan=False, description="metal–donor bonds are shorter, Å"
+    )
+    temperature: float | None = Field(
+        default=None,
+        gt=0,
+        description="K, for the PMF; the frames' own mean, else 300 K, if not given",
+    )
+    overlap: float = Field(
+        default=0.5, ge=0, description="Å; two atoms closer than this are an error in the input"
+    )
+    pore_frames: int = Field(
+        default=10, ge=1, description="frames, evenly spread, whose pores are measured"
+    )
+    scattering_frames: int = Field(
+        default=100, ge=1, description="frames, evenly spread, that scattering is averaged over"
+    )
+    rdf: RdfSettings = Field(default_factory=RdfSettings, description="radial distribution")
+    rings: RingSettings = Field(default_factory=RingSettings, description="rings")
+    pores: PoreSettings = Field(default_factory=PoreSettings, description="pores")
+    scattering: ScatteringSettings = Field(
+        default_factory=ScatteringSettings, description="X-ray F(Q) and D(r)"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PoreSeries:
+    """Pores of some frames. frames (n,): their numbers. each (n,): what `pores` gave. Means over
+    the frames with standard errors (of one frame: its sampling error): porous_volume cm³/kg,
+    surface_area m²/g, largest_included_sphere and largest_free_sphere Å."""
+
+    frames: NDArray[np.int64]
+    each: tuple[Pores, ...]
+    porous_volume: float
+    porous_volume_std: float
+    surface_area: float
+    surface_area_std: float
+    largest_included_sphere: float
+    largest_included_sphere_std: float
+    largest_free_sphere: float
+    largest_free_sphere_std: float
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """results: quantity → its typed result. skipped: quantity → why it could not be had.
+    notes: what was assumed or left out. span: first and last time, fs, or None."""
+
+    source: str
+    formula: str
+    atoms: int
+    frames: int
+    span: tuple[float, float] | None
+    results: dict[str, Any]
+    skipped: dict[str, str]
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Job:
+    """One piece of work for a process; `frames` is what it counts for in the progress."""
+
+    key: tuple[str, int]
+    call: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    frames: int = 0
+
+
+def survey(
+    trajectory: Trajectory,
+    *,
+    settings: SurveySettings | None = None,
+    processes: int = 1,
+    report: Report = lambda done, total: None,
+) -> Survey:
+    """All quantities of `trajectory` that `settings` ask for, on `processes` processes.
+
+    Without a choice, quantities in time are left out (and said so in `skipped`) where there is
+    one frame or no clock; asked for by name they are refused. report(done, total) is called as
+    frames are done. Raises InputError on overlapping atoms and on what the quantities refuse,
+    with the frame.
+    """
+    settings = settings or SurveySettings()
+    wanted, skipped = _wanted(trajectory, settings)
+    jobs = _jobs(trajectory, settings, wanted)
+    total = sum(job.frames for job in jobs)
+    done, answers = 0, {}
+    for key, answer, frames in _run(jobs, processes if len(trajectory) > _few else 1):
+        done += frames
+        answers[key] = answer
+        report(done, total)
+    notes = list(getattr(trajectory, "notes", ()))
+    results = _results(trajectory, settings, wanted, answers, notes)
+    times = trajectory.times
+    return Survey(
+        source=trajectory.source,
+        formula=trajectory[0].structure.formula,
+        atoms=len(trajectory.numbers),
+        frames=len(trajectory),
+        span=None if times is None else (float(times[0]), float(times[-1])),
+        results=results,
+        skipped=skipped,
+        notes=tuple(notes),
+    )
+
+
+def _wanted(
+    trajectory: Trajectory, settings: SurveySettings
+) -> tuple[tuple[Quantity, ...], dict[str, str]]:
+    wanted = QUANTITIES if settings.quantities is None else settings.quantities
+    skipped: dict[str, str] = {}
+    if any(quantity in IN_TIME for quantity in wanted):
+        try:
+            frame_spacing(trajectory)
+        except InputError as error:
+            if settings.quantities is not None:
+                raise
+            skipped = {quantity: error.message for quantity in IN_TIME}
+    return tuple(q for q in wanted if q not in skipped), skipped
+
+
+def _jobs(
+    trajectory: Trajectory, settings: SurveySettings, wanted: tuple[Quantity, ...]
+) -> list[_Job]:
+    jobs = []
+    for quantity, call in (("melting", melting), ("msd", msd)):
+        if quantity in wanted:
+            jobs.append(_Job((quantity, 0), call, (trajectory,)))
+    if "pores" in wanted:
+        jobs += [
+            _Job(("pores", i), _pores_of, (trajectory, i, settings.pores))
+            for i in sorted(_spread(len(trajectory), settings.pore_frames))
+        ]
+    jobs += [
+        _Job(("frames", part.start), _fill, (trajectory, part, settings, wanted), len(part))
+        for part in block_ranges(len(trajectory))
+    ]
+    return jobs
+
+
+def _spread(frames: int, count: int) -> set[int]:
+    """At most `count` of `frames`, evenly spread, the first and the last among them."""
+    chosen = np.linspace(0, frames - 1, min(count, frames)).round().astype(int)
+    return set(chosen.tolist())
+
+
+def _run(jobs: list[_Job], processes: int) -> Iterator[tuple[tuple[str, int], Any, int]]:
+    if processes == 1:
+        for job in jobs:
+            yield job.key, job.call(*job.arguments), job.frames
+        return
+    with _pool(processes) as pool:
+        running: dict[Future[Any], _Job] = {
+            pool.submit(job.call, *job.arguments): job for job in jobs
+        }
+        while running:
+            finished, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                job = running.pop(future)
+                yield job.key, future.result(), job.frames
+
+
+@contextmanager
+def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """Spawned processes (OpenMP hangs after a fork), ended at once when a job fails."""
+    pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass
+class _Block:
+    """The accumulators of one block of frames; one neighbour search serves the network."""
+
+    settings: SurveySettings
+    wanted: tuple[Quantity, ...]
+    numbers: NDArray[np.int64]
+    scattering: set[int]
+    filled: dict[str, Any] = field(default_factory=dict)
+    temperatures: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        s = self.settings
+        if {"rdf", "pmf"} & set(self.wanted):
+            self.filled["rdf"] = RdfAccumulator(self.numbers, s.rdf)
+        if "angles" in self.wanted:
+            angle = AnglesSettings(
+                first=s.donor, centre=s.metal, second=s.donor,
+                first_cutoff=s.cutoff, second_cutoff=s.cutoff,
+            )  # fmt: skip
+            self.filled["angles"] = AnglesAccumulator(self.numbers, angle)
+        if "coordination" in self.wanted:
+            near = CoordinationSettings(centre=s.metal, neighbour=s.donor, cutoff=s.cutoff)
+            self.filled["coordination"] = CoordinationAccumulator(self.numbers, near)
+        if "bonds" in self.wanted:
+            bond = BondsSettings(centre=s.metal, neighbour=s.donor, cutoff=s.cutoff)
+            self.filled["bonds"] = BondsAccumulator(self.numbers, bond)
+        if "linkers" in self.wanted:
+            self.filled["linkers"] = LinkerAccumulator()
+        if "rings" in self.wanted:
+            self.filled["rings"] = RingAccumulator(settings=s.rings)
+        if "scattering" in self.wanted:
+            self.filled["scattering"] = ScatteringAccumulator(self.numbers, s.scattering)
+        self._net = NetworkSettings(metal=s.metal, donor=s.donor, cutoff=s.cutoff)
+
+    def update(self, frame: Frame, index: int) -> None:
+        if frame.temperature is not None:
+            self.temperatures.append(frame.temperature)
+        pairs = neighbor_list(frame.structure, self.settings.cutoff)
+        near = np.nonzero(pairs.distances < self.settings.overlap)[0]
+        if len(near):
+            i, j, distance = (x[near[0]] for x in (pairs.i, pairs.j, pairs.distances))
+            raise InputError(f"atoms {i} and {j} overlap: they are {distance:.3g} Å apart")
+        for name in ("rdf", "angles", "coordination", "bonds"):
+            if name in self.filled:
+                self.filled[name].update(frame)
+        if "scattering" in self.filled and index in self.scattering:
+            self.filled["scattering"].update(frame)
+        if "rings" in self.filled:
+            net = network(frame, settings=self._net, pairs=pairs)
+            self.filled["rings"].add(net, frame.time)
+            if "linkers" in self.filled:
+                self.filled["linkers"].add(net.linkers, frame.time)
+        elif "linkers" in self.filled:
+            self.filled["linkers"].update(frame)
+
+
+def _fill(
+    trajectory: Trajectory, part: range, settings: SurveySettings, wanted: tuple[Quantity, ...]
+) -> _Block:
+    chosen = _spread(len(trajectory), settings.scattering_frames)
+    block = _Block(settings, wanted, trajectory.numbers, chosen)
+    for index in part:
+        try:
+            block.update(trajectory[index], index)
+        except InputError as error:
+            if error.path is not None or error.frame is not None:
+                raise
+            raise InputError(error.message, trajectory.source, frame=index) from error
+    return block
+
+
+def _results(
+    trajectory: Trajectory,
+    settings: SurveySettings,
+    wanted: tuple[Quantity, ...],
+    answers: dict[tuple[str, int], Any],
+    notes: list[str],
+) -> dict[str, Any]:
+    blocks = [answers[key] for key in sorted(answers) if key[0] == "frames"]
+    total = blocks[0]
+    for block in blocks[1:]:
+        for name, accumulator in total.filled.items():
+            accumulator.merge(block.filled[name])
+    results = {
+        name: accumulator.finalise(frame_spacing(trajectory))
+        if name == "bonds"
+        else accumulator.finalise()
+        for name, accumulator in total.filled.items()
+    }
+    if "pmf" in wanted:
+        temperature = settings.temperature
+        if temperature is None:
+            temperature = _temperature([t for b in blocks for t in b.temperatures], notes)
+        pair = f"{settings.metal}-{settings.donor}"
+        results["pmf"] = pmf_of_rdf(results["rdf"], pair, temperature=temperature)
+    if "pores" in wanted:
+        keys = sorted(key for key in answers if key[0] == "pores")
+        results["pores"] = _pore_series([k[1] for k in keys], [answers[k] for k in keys])
+    results |= {q: answers[q, 0] for q in ("msd", "melting") if q in wanted}
+    return {quantity: results[quantity] for quantity in QUANTITIES if quantity in wanted}
+
+
+def _temperature(known: list[float], notes: list[str]) -> float:
+    if known:
+        return float(np.mean(known))
+    notes.append("the frames carry no temperature: the PMF is for 300 K")
+    return 300.0
+
+
+def _pores_of(trajectory: Trajectory, index: int, settings: PoreSettings) -> Pores:
+    return pores(trajectory[index], settings=settings)
+
+
+def _pore_series(frames: list[int], each: list[Pores]) -> PoreSeries:
+    columns: dict[str, float] = {}
+    for name in ("porous_volume", "surface_area", "largest_included_sphere", "largest_free_sphere"):
+        average = mean_of_series([getattr(p, name) for p in each])
+        columns[name] = average.mean
+        # One frame: the sampling error of Zeo++; sizes are exact for the radii.
+        alone = getattr(each[0], f"{name}_std", 0.0)
+        columns[f"{name}_std"] = average.std if len(each) > 1 else alone
+    return PoreSeries(frames=np.array(frames), each=tuple(each), **columns)

@@ -1,0 +1,159 @@
+"""`zifglass analyse`: every structural quantity of any trajectory."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from zifglass.core import Quantity, Trajectory
+
+
+def register(app: typer.Typer) -> None:
+    app.command("analyse")(analyse)
+
+
+def analyse(
+    trajectories: Annotated[
+        list[str], typer.Argument(help="Files, folders of running runs, or quoted globs.")
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
+    quantities: Annotated[
+        str | None,
+        typer.Option(help="Comma-separated: rdf,pmf,angles,coordination,linkers,rings,pores,"
+                     "scattering,msd,bonds,melting. Default: all that the frames allow."),
+    ] = None,
+    every: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
+    first: Annotated[
+        float | None, typer.Option("--from", help="Start, ps (a frame number without times).")
+    ] = None,
+    last: Annotated[
+        float | None, typer.Option("--until", help="End, ps (a frame number without times).")
+    ] = None,
+    species_map: Annotated[
+        str | None, typer.Option(help="LAMMPS types or labels to elements: 1=C,2=H,3=N,4=Zn.")
+    ] = None,
+    timestep: Annotated[
+        float | None,
+        typer.Option(help="fs per step of the file's clock, or between frames without one."),
+    ] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="K, for the PMF. Default: the frames' own, else 300.")
+    ] = None,
+    processes: Annotated[
+        int, typer.Option(min=0, help="Processes; 0 takes every core this job may use.")
+    ] = 0,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Any setting, as key=value: metal=Co, rdf.r_max=20."),
+    ] = None,
+) -> None:
+    """RDF, PMF, angles, coordination, linkers, rings, pores, scattering, MSD, bond lifetimes and
+    a melting verdict, with error bars: results.json, CSV, PNG and SVG per quantity.
+
+    Many trajectories: each in a folder of its own, and their mean ± standard deviation.
+    """
+    from zifglass.analysis.survey import SurveySettings, survey
+    from zifglass.core.machine import usable_cores
+    from zifglass.core.settings import settings_from
+    from zifglass.io import read, species_map_from_text
+    from zifglass.report.structure import write_surveys
+
+    from .progress import Progress
+
+    values: dict[str, object] = {}
+    if quantities is not None:
+        values["quantities"] = [name.strip() for name in quantities.split(",")]
+    if temperature is not None:
+        values["temperature"] = temperature
+    settings = settings_from(SurveySettings, values, changes=change or ())
+    mapping = None if species_map is None else species_map_from_text(species_map)
+    paths = _expanded(trajectories)
+    surveys = {}
+    for name, path in zip(_names(paths), paths, strict=True):
+        trajectory = read(path, species_map=mapping, timestep=timestep)
+        chosen = _stretch(trajectory, first, last)[::every]
+        with Progress(f"{name}: frames", len(chosen)) as bar:
+            surveys[name] = survey(
+                chosen,
+                settings=settings,
+                processes=processes or usable_cores(),
+                report=lambda done, total, bar=bar: bar.update(done, total=total),
+            )
+    total = write_surveys(surveys, settings, output)
+    for quantity, reason in {k: v for s in surveys.values() for k, v in s.skipped.items()}.items():
+        typer.echo(f"left out: {quantity} ({reason})", err=True)
+    for note in dict.fromkeys(note for s in surveys.values() for note in s.notes):
+        typer.echo(f"note: {note}", err=True)
+    _print(total)
+    typer.echo(f"written to {output}")
+
+
+def _expanded(patterns: list[str]) -> list[Path]:
+    """Paths from names and globs, each once, in the order given."""
+    import glob
+
+    from zifglass.core import InputError
+
+    paths: dict[Path, None] = {}
+    for pattern in patterns:
+        found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern))
+        if not found:
+            raise InputError("no such file, and no file matches it as a pattern", pattern)
+        paths |= dict.fromkeys(Path(name) for name in found)
+    return list(paths)
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """A folder name per path: the stem, and as much of its folders as tells it from others."""
+    names = [path.stem for path in paths]
+    depth = 0
+    while len(set(names)) < len(names) and depth < 8:
+        depth += 1
+        names = ["-".join([*path.resolve().parts[-1 - depth : -1], path.name]) for path in paths]
+    return names
+
+
+def _stretch(trajectory: Trajectory, first: float | None, last: float | None) -> Trajectory:
+    """The frames between two times in ps, or between two frame numbers where there are none."""
+    import numpy as np
+
+    from zifglass.core import InputError
+    from zifglass.core.units import ps
+
+    if first is None and last is None:
+        return trajectory
+    times = trajectory.times
+    clock = np.arange(len(trajectory)) if times is None else times / ps
+    low, high = -np.inf if first is None else first, np.inf if last is None else last
+    inside = np.nonzero((clock >= low - 1e-9) & (clock <= high + 1e-9))[0]
+    if not len(inside):
+        unit = "frames" if times is None else "ps"
+        raise InputError(
+            f"no frame between {low:g} and {high:g} {unit}; there are {clock[0]:g} to "
+            f"{clock[-1]:g}",
+            trajectory.source,
+        )
+    return trajectory[int(inside[0]) : int(inside[-1]) + 1]
+
+
+def _print(found: Mapping[str, Quantity]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("quantity", "value", "std", "unit", box=None, pad_edge=False)
+    for name, quantity in found.items():
+        if name.startswith("rdf_first_peak"):
+            continue  # ten lines of little use in a terminal; they are in results.json
+        table.add_row(name, _text(quantity.value), _text(quantity.std), quantity.unit)
+    Console(width=100 if not sys.stdout.isatty() else None).print(table)
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
