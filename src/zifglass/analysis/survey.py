@@ -8,7 +8,7 @@ were. Each process reads its own frames, one at a time.
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -116,20 +116,20 @@ class Survey:
 class _Job:
     """One piece of work for a process; `frames` is what it counts for in the progress."""
 
-    key: tuple[str, int]
+    key: tuple[str, str, int]
     call: Callable[..., Any]
     arguments: tuple[Any, ...]
     frames: int = 0
 
 
 def survey(
-    trajectory: Trajectory,
+    trajectories: Mapping[str, Trajectory],
     *,
     settings: SurveySettings | None = None,
     processes: int = 1,
     report: Report = lambda done, total: None,
-) -> Survey:
-    """All quantities of `trajectory` that `settings` ask for, on `processes` processes.
+) -> dict[str, Survey]:
+    """All quantities that `settings` ask for of every trajectory, on `processes` processes.
 
     Without a choice, quantities in time are left out (and said so in `skipped`) where there is
     one frame or no clock; asked for by name they are refused. report(done, total) is called as
@@ -137,15 +137,44 @@ def survey(
     with the frame.
     """
     settings = settings or SurveySettings()
-    wanted, skipped = _wanted(trajectory, settings)
-    jobs = _jobs(trajectory, settings, wanted)
+    choices = {name: _wanted(trajectory, settings) for name, trajectory in trajectories.items()}
+    jobs = [
+        job
+        for name, trajectory in trajectories.items()
+        for job in _jobs(name, trajectory, settings, choices[name][0])
+    ]
     total = sum(job.frames for job in jobs)
+    # A process takes a second to start: not for a handful of frames without pores.
+    alone = total <= _few and sum(job.key[1] == "pores" for job in jobs) < 2
     done, answers = 0, {}
-    for key, answer, frames in _run(jobs, processes if len(trajectory) > _few else 1):
+    report(0, total)
+    for key, answer, frames in _run(jobs, 1 if alone else processes):
         done += frames
         answers[key] = answer
         report(done, total)
-    notes = list(getattr(trajectory, "notes", ()))
+    return {
+        name: _survey(
+            trajectory,
+            settings,
+            choices[name],
+            {
+                (quantity, start): answer
+                for (owner, quantity, start), answer in answers.items()
+                if owner == name
+            },
+        )
+        for name, trajectory in trajectories.items()
+    }
+
+
+def _survey(
+    trajectory: Trajectory,
+    settings: SurveySettings,
+    choice: tuple[tuple[Quantity, ...], dict[str, str]],
+    answers: dict[tuple[str, int], Any],
+) -> Survey:
+    wanted, skipped = choice
+    notes = list(trajectory.notes)
     results = _results(trajectory, settings, wanted, answers, notes)
     times = trajectory.times
     return Survey(
@@ -171,24 +200,24 @@ def _wanted(
         except InputError as error:
             if settings.quantities is not None:
                 raise
-            skipped = {quantity: error.message for quantity in IN_TIME}
+            skipped = dict.fromkeys(IN_TIME, error.message)
     return tuple(q for q in wanted if q not in skipped), skipped
 
 
 def _jobs(
-    trajectory: Trajectory, settings: SurveySettings, wanted: tuple[Quantity, ...]
+    name: str, trajectory: Trajectory, settings: SurveySettings, wanted: tuple[Quantity, ...]
 ) -> list[_Job]:
     jobs = []
     for quantity, call in (("melting", melting), ("msd", msd)):
         if quantity in wanted:
-            jobs.append(_Job((quantity, 0), call, (trajectory,)))
+            jobs.append(_Job((name, quantity, 0), call, (trajectory,)))
     if "pores" in wanted:
         jobs += [
-            _Job(("pores", i), _pores_of, (trajectory, i, settings.pores))
+            _Job((name, "pores", i), _pores_of, (trajectory, i, settings.pores))
             for i in sorted(_spread(len(trajectory), settings.pore_frames))
         ]
     jobs += [
-        _Job(("frames", part.start), _fill, (trajectory, part, settings, wanted), len(part))
+        _Job((name, "frames", part.start), _fill, (trajectory, part, settings, wanted), len(part))
         for part in block_ranges(len(trajectory))
     ]
     return jobs
@@ -200,7 +229,7 @@ def _spread(frames: int, count: int) -> set[int]:
     return set(chosen.tolist())
 
 
-def _run(jobs: list[_Job], processes: int) -> Iterator[tuple[tuple[str, int], Any, int]]:
+def _run(jobs: list[_Job], processes: int) -> Iterator[tuple[tuple[str, str, int], Any, int]]:
     if processes == 1:
         for job in jobs:
             yield job.key, job.call(*job.arguments), job.frames
@@ -234,6 +263,7 @@ class _Block:
     wanted: tuple[Quantity, ...]
     numbers: NDArray[np.int64]
     scattering: set[int]
+    step: float  # fs between frames; NaN where no quantity in time is wanted
     filled: dict[str, Any] = field(default_factory=dict)
     temperatures: list[float] = field(default_factory=list)
 
@@ -252,7 +282,7 @@ class _Block:
             self.filled["coordination"] = CoordinationAccumulator(self.numbers, near)
         if "bonds" in self.wanted:
             bond = BondsSettings(centre=s.metal, neighbour=s.donor, cutoff=s.cutoff)
-            self.filled["bonds"] = BondsAccumulator(self.numbers, bond)
+            self.filled["bonds"] = BondsAccumulator(self.numbers, self.step, bond)
         if "linkers" in self.wanted:
             self.filled["linkers"] = LinkerAccumulator()
         if "rings" in self.wanted:
@@ -287,7 +317,8 @@ def _fill(
     trajectory: Trajectory, part: range, settings: SurveySettings, wanted: tuple[Quantity, ...]
 ) -> _Block:
     chosen = _spread(len(trajectory), settings.scattering_frames)
-    block = _Block(settings, wanted, trajectory.numbers, chosen)
+    step = frame_spacing(trajectory) if "bonds" in wanted else float("nan")
+    block = _Block(settings, wanted, trajectory.numbers, chosen, step)
     for index in part:
         try:
             block.update(trajectory[index], index)
@@ -310,12 +341,7 @@ def _results(
     for block in blocks[1:]:
         for name, accumulator in total.filled.items():
             accumulator.merge(block.filled[name])
-    results = {
-        name: accumulator.finalise(frame_spacing(trajectory))
-        if name == "bonds"
-        else accumulator.finalise()
-        for name, accumulator in total.filled.items()
-    }
+    results = {name: accumulator.finalise() for name, accumulator in total.filled.items()}
     if "pmf" in wanted:
         temperature = settings.temperature
         if temperature is None:

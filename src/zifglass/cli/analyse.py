@@ -24,8 +24,10 @@ def analyse(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
     quantities: Annotated[
         str | None,
-        typer.Option(help="Comma-separated: rdf,pmf,angles,coordination,linkers,rings,pores,"
-                     "scattering,msd,bonds,melting. Default: all that the frames allow."),
+        typer.Option(
+            help="Comma-separated: rdf,pmf,angles,coordination,linkers,rings,pores,"
+            "scattering,msd,bonds,melting. Default: all that the frames allow."
+        ),
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Use every n-th frame.")] = 1,
     first: Annotated[
@@ -73,17 +75,17 @@ def analyse(
     settings = settings_from(SurveySettings, values, changes=change or ())
     mapping = None if species_map is None else species_map_from_text(species_map)
     paths = _expanded(trajectories)
-    surveys = {}
-    for name, path in zip(_names(paths), paths, strict=True):
-        trajectory = read(path, species_map=mapping, timestep=timestep)
-        chosen = _stretch(trajectory, first, last)[::every]
-        with Progress(f"{name}: frames", len(chosen)) as bar:
-            surveys[name] = survey(
-                chosen,
-                settings=settings,
-                processes=processes or usable_cores(),
-                report=lambda done, total, bar=bar: bar.update(done, total=total),
-            )
+    chosen = {
+        name: _stretch(read(path, species_map=mapping, timestep=timestep), first, last)[::every]
+        for name, path in zip(_names(paths), paths, strict=True)
+    }
+    with Progress("frames") as bar:
+        surveys = survey(
+            chosen,
+            settings=settings,
+            processes=processes or usable_cores(),
+            report=lambda done, total: bar.update(done, total=total),
+        )
     total = write_surveys(surveys, settings, output)
     for quantity, reason in {k: v for s in surveys.values() for k, v in s.skipped.items()}.items():
         typer.echo(f"left out: {quantity} ({reason})", err=True)
@@ -95,13 +97,13 @@ def analyse(
 
 def _expanded(patterns: list[str]) -> list[Path]:
     """Paths from names and globs, each once, in the order given."""
-    import glob
+    from glob import glob
 
     from zifglass.core import InputError
 
     paths: dict[Path, None] = {}
     for pattern in patterns:
-        found = [pattern] if Path(pattern).exists() else sorted(glob.glob(pattern))
+        found = [pattern] if Path(pattern).exists() else sorted(glob(pattern))  # noqa: PTH207, a pattern may be absolute
         if not found:
             raise InputError("no such file, and no file matches it as a pattern", pattern)
         paths |= dict.fromkeys(Path(name) for name in found)
@@ -147,8 +149,11 @@ def _print(found: Mapping[str, Quantity]) -> None:
 
     table = Table("quantity", "value", "std", "unit", box=None, pad_edge=False)
     for name, quantity in found.items():
-        if name.startswith("rdf_first_peak"):
-            continue  # ten lines of little use in a terminal; they are in results.json
+        # Peaks of every pair and shares of zero fill a terminal; results.json has them.
+        if name.startswith("rdf_first_peak") or (
+            quantity.value == 0 and name.startswith(("rings_of", "coordination_fraction"))
+        ):
+            continue
         table.add_row(name, _text(quantity.value), _text(quantity.std), quantity.unit)
     Console(width=100 if not sys.stdout.isatty() else None).print(table)
 

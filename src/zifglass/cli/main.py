@@ -23,6 +23,7 @@ app = typer.Typer(
 # One module per group of commands; each has `register(app)`.
 _groups: tuple[str, ...] = (
     "aimd",
+    "analyse",
     "convert",
     "dataset",
     "label",

@@ -96,11 +96,12 @@ def _angles_table(angles: Angles) -> Columns:
 
 def _coordination_summary(result: Coordination) -> dict[str, Quantity]:
     found = {"coordination": Quantity(result.mean, result.mean_std, "neighbours per centre")}
-    for number, share, std in zip(
-        result.numbers, result.distribution, result.distribution_std, strict=True
+    shares = zip(result.distribution, result.distribution_std, strict=True)
+    # The same names for every trajectory, so that a mean over trajectories counts the zeros.
+    for number, (share, std) in enumerate(
+        [*shares, *[(0.0, 0.0)] * 7][: max(7, len(result.numbers))]
     ):
-        if share > 0:
-            found[f"coordination_fraction_{number}"] = Quantity(share, std, "1")
+        found[f"coordination_fraction_{number}"] = Quantity(share, std, "1")
     return found
 
 
@@ -130,8 +131,7 @@ def _linkers_table(result: BrokenLinkers) -> Columns:
 def _rings_summary(result: RingStatistics) -> dict[str, Quantity]:
     found = {}
     for size, count, std in zip(result.sizes, result.mean, result.mean_std, strict=True):
-        if count > 0 or np.isnan(count):
-            found[f"rings_of_{size}"] = Quantity(count, std, "rings per cell")
+        found[f"rings_of_{size}"] = Quantity(count, std, "rings per cell")
     if (result.complete_to < result.sizes[-1]).any():
         least = int(result.complete_to.min())
         note = "larger rings were too many to count in some frames"
@@ -242,7 +242,10 @@ def _melting_summary(result: Melting) -> dict[str, Quantity]:
     verdict = result.verdict
     found = {
         "melting": Quantity(
-            verdict.word, None, "verdict", f"confidence {verdict.confidence:.2f}. {verdict.sentence}"
+            verdict.word,
+            None,
+            "verdict",
+            f"confidence {verdict.confidence:.2f}. {verdict.sentence}",
         )
     }
     if result.onset is not None and result.onset_std is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +56,30 @@ def _rdf(results: Results, path: Path) -> None:
     first = next(iter(results.values()))
     shown = [pair for pair in first.pairs if first.partial[first.row(pair)].any()]
     rows = -(-len(shown) // 2)
-    with figure(path, rows=rows, columns=2, size=(5.2, 2.1)) as (_, panels):
+    with figure(path, rows=rows, columns=2, size=(4.6, 2.1)) as (drawing, panels):
         panels = np.atleast_1d(panels).ravel()
         for axes, pair in zip(panels, shown, strict=False):
-            _curves(axes, results, lambda rdf, pair=pair: (rdf.r, *rdf.of(pair)))
+            _curves(axes, results, partial(_of_pair, pair=pair))
             axes.axhline(1.0, color="0.6", linewidth=0.6, zorder=0)
             axes.set(xlabel="r (Å)", ylabel=f"g(r), {pair[0]}–{pair[1]}", xlim=(0, first.edges[-1]))
             axes.set_ylim(bottom=0)
         for axes in panels[len(shown) :]:
             axes.set_visible(False)
-        for axes in panels[1:]:
-            if axes.get_legend():
-                axes.get_legend().remove()
+        _shared_legend(drawing, panels)
+
+
+def _of_pair(rdf: Any, pair: tuple[str, str]) -> tuple[Any, Any, Any]:
+    return (rdf.r, *rdf.of(pair))
+
+
+def _shared_legend(drawing: Any, panels: Any) -> None:
+    """One legend above all panels in place of one beside each."""
+    handles, labels = panels[0].get_legend_handles_labels()
+    for axes in panels:
+        if axes.get_legend():
+            axes.get_legend().remove()
+    if labels:
+        drawing.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 3))
 
 
 def _pmf(results: Results, path: Path) -> None:
@@ -114,6 +127,8 @@ def _coordination(results: Results, path: Path) -> None:
             )  # fmt: skip
         axes.set(xlabel="neighbours within the cutoff", ylabel="fraction of centres")
         axes.xaxis.get_major_locator().set_params(integer=True)
+        seen = [n for r in results.values() for n in r.numbers[r.distribution > 0]]
+        axes.set_xlim(min(seen) - 1.5, max(seen) + 1.5)
         if in_time:
             for index, (label, result) in enumerate(results.items()):
                 panels[1].plot(
@@ -125,27 +140,32 @@ def _coordination(results: Results, path: Path) -> None:
         _legend(panels[1] if in_time else axes)
 
 
-def _in_time(
-    results: Results, path: Path, pick: Callable[[Any], Any], label: str, lowest: float | None
-) -> None:
+def _linkers(results: Results, path: Path) -> None:
     with figure(path) as (_, axes):
+        alone = all(len(result.fraction) == 1 for result in results.values())
         for index, (name, result) in enumerate(results.items()):
-            values = pick(result)
+            colour = COLOURS[index % len(COLOURS)]
+            if alone:
+                axes.plot(index, result.fraction, "o", color=colour)
+                continue
             known = result.times is not None
-            x = result.times / ps if known else np.arange(len(values))
-            axes.plot(
-                x, values, "-" if len(values) > 1 else "o", linewidth=1.0,
-                color=COLOURS[index % len(COLOURS)],
-                label=name if 1 < len(results) <= _most_in_legend else None,
-            )  # fmt: skip
-            axes.set(xlabel="time (ps)" if known else "frame", ylabel=label)
-        if lowest is not None:
-            axes.set_ylim(bottom=lowest, top=max(axes.get_ylim()[1], 0.02))
+            x = result.times / ps if known else np.arange(len(result.fraction))
+            label = name if 1 < len(results) <= _most_in_legend else None
+            axes.plot(x, result.fraction, linewidth=1.0, color=colour, label=label)
+            axes.set_xlabel("time (ps)" if known else "frame")
+        if alone:
+            _name_ticks(axes, list(results))
+        axes.set_ylabel("fraction of broken linkers")
+        axes.set_ylim(-0.002, max(axes.get_ylim()[1], 0.05))
         _legend(axes)
 
 
-def _linkers(results: Results, path: Path) -> None:
-    _in_time(results, path, lambda r: r.fraction, "fraction of broken linkers", 0.0)
+def _name_ticks(axes: Any, names: list[str]) -> None:
+    slanted = len(names) > 2
+    axes.set_xticks(
+        range(len(names)), names, rotation=30 if slanted else 0, ha="right" if slanted else "center"
+    )
+    axes.set_xlim(-0.6, len(names) - 0.4)
 
 
 def _rings(results: Results, path: Path) -> None:
@@ -169,25 +189,23 @@ def _rings(results: Results, path: Path) -> None:
 
 def _pores(results: Results, path: Path) -> None:
     with figure(path) as (_, axes):
-        names = list(results)
         for index, result in enumerate(results.values()):
             axes.errorbar(
                 index, result.porous_volume, result.porous_volume_std, fmt="o", capsize=4,
                 color=COLOURS[index % len(COLOURS)],
             )  # fmt: skip
-        axes.set_xticks(range(len(names)), names, rotation=30 if len(names) > 2 else 0, ha="right")
-        axes.set(ylabel="porous volume (cm³/kg)", xlim=(-0.6, len(names) - 0.4))
+        _name_ticks(axes, list(results))
+        axes.set_ylabel("porous volume (cm³/kg)")
         axes.set_ylim(bottom=0)
 
 
 def _scattering(results: Results, path: Path) -> None:
-    with figure(path, columns=2) as (_, (left, right)):
+    with figure(path, columns=2) as (drawing, (left, right)):
         _curves(left, results, lambda s: (s.q, s.f, s.f_std))
         _curves(right, results, lambda s: (s.r, s.d, s.d_std))
         left.set(xlabel="Q (Å⁻¹)", ylabel="X-ray F(Q)")
         right.set(xlabel="r (Å)", ylabel="D(r) (Å⁻²)")
-        if left.get_legend():
-            left.get_legend().remove()
+        _shared_legend(drawing, (left, right))
 
 
 def _msd(results: Results, path: Path) -> None:

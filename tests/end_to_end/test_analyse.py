@@ -1,0 +1,162 @@
+"""`zifglass analyse` as a user runs it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from zifglass.core import ArrayTrajectory, Frame, Structure
+from zifglass.io import structures, write
+
+IMAGES = (".png", ".svg")
+
+
+def analyse(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "zifglass.cli.main", "analyse", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def vibrating(frames: int, *, spacing: float = 100.0, seed: int = 0) -> ArrayTrajectory:
+    """ZIF-8 with every atom shaking by 0.05 Å, `spacing` fs between frames."""
+    crystal = structures.load("zif8")
+    rng = np.random.default_rng(seed)
+    return ArrayTrajectory(
+        Frame(
+            crystal.with_positions(crystal.positions + rng.normal(0, 0.05, (len(crystal), 3))),
+            time=i * spacing,
+            temperature=300.0,
+            index=i,
+        )
+        for i in range(frames)
+    )
+
+
+@pytest.fixture(scope="module")
+def glasses(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The issue's own command on the four shared glasses."""
+    out = tmp_path_factory.mktemp("glasses") / "out"
+    done = analyse(published / "glasses" / "*.cif", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert "left out: msd" in done.stderr  # one frame each: said, not hidden
+    return out
+
+
+def test_the_shared_glasses(glasses: Path) -> None:
+    with (glasses / "trajectories.csv").open() as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: row["trajectory"])
+    coordination = [float(row["coordination (neighbours per centre)"]) for row in rows]
+    np.testing.assert_allclose(coordination, [4.0, 3.9375, 3.9375, 3.9375], atol=1e-9)
+    volume = [float(row["porous_volume (cm³/kg)"]) for row in rows]
+    np.testing.assert_allclose(volume, [54.6, 66.4, 64.7, 71.6], atol=0.5)
+    assert [row["linkers_intact_least (linkers)"] for row in rows] == ["32"] * 4
+    assert [float(row["broken_linker_fraction (1)"]) for row in rows] == [0.0] * 4
+
+
+def test_every_quantity_has_its_table_and_figures(glasses: Path) -> None:
+    quantities = "rdf pmf angles coordination linkers rings pores scattering".split()
+    for name in quantities:
+        for folder in (glasses, glasses / "ZIF4_15glass02"):
+            for suffix in IMAGES:
+                assert (folder / name).with_suffix(suffix).stat().st_size > 2000
+        assert (glasses / "ZIF4_15glass02" / f"{name}.csv").stat().st_size > 20
+    found = json.loads((glasses / "results.json").read_text())
+    assert all(set(q) >= {"value", "std", "unit"} for q in found.values())
+    assert found["coordination"]["value"] == pytest.approx(3.953125)
+    settings = yaml.safe_load((glasses / "settings.yaml").read_text())
+    assert settings["settings"]["rdf"]["r_max"] == 12.0
+    assert len(settings["trajectories"]) == 4
+
+
+def test_a_trajectory_in_time_is_the_same_on_any_number_of_processes(tmp_path: Path) -> None:
+    write(tmp_path / "run.h5", vibrating(24))
+    results = []
+    for processes in (1, 2):
+        out = tmp_path / f"out{processes}"
+        done = analyse(
+            tmp_path / "run.h5", "-o", out, "--processes", processes, "--quantities",
+            "rdf,pmf,angles,coordination,linkers,rings,msd,bonds,melting",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        results.append((out / "results.json").read_bytes())
+        for name in ("msd", "bonds", "melting", "rdf"):
+            assert (out / f"{name}.csv").exists()
+    assert results[0] == results[1]
+    found = json.loads(results[0])
+    assert found["coordination"] == pytest.approx(found["coordination"]) and (
+        found["coordination"]["value"] == 4.0
+    )
+    assert found["melting"]["value"] == "undecided"  # 2.4 ps of anything
+    # Independent jitter of 0.05 Å per component: MSD = 2 · 3 · 0.05² at every lag.
+    with (tmp_path / "out1" / "msd.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert float(rows[3]["MSD Zn (Å²)"]) == pytest.approx(0.015, rel=0.2)
+
+
+def test_frames_are_chosen_by_time(tmp_path: Path) -> None:
+    write(tmp_path / "run.h5", vibrating(21))
+    done = analyse(
+        tmp_path / "run.h5", "-o", tmp_path / "out", "--quantities", "coordination",
+        "--from", 0.5, "--until", 1.5, "--every", 2,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with (tmp_path / "out" / "coordination.csv").open() as file:
+        times = [float(row["time (ps)"]) for row in csv.DictReader(file)]
+    np.testing.assert_allclose(times, [0.5, 0.7, 0.9, 1.1, 1.3, 1.5])
+    done = analyse(tmp_path / "run.h5", "-o", tmp_path / "none", "--from", 5)
+    assert done.returncode == 2
+    assert "no frame between 5 and inf ps; there are 0 to 2" in done.stderr
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "sentence"),
+    [
+        (lambda s: s, ["--quantities", "msd"], "motion needs at least two frames; got 1"),
+        (lambda s: _without(s, 30), [], "no Zn"),
+        (lambda s: _without(s, 7), [], "no N"),
+        (lambda s: _moved(s, 0, 1), [], "atoms 0 and 1 overlap: they are 0.1 Å apart"),
+        (lambda s: s, ["--quantities", "rdff"], "rdff"),
+        (lambda s: s, ["--set", "rdf.rmax=3"], "r_max"),
+        (lambda s: s, ["--set", "rdf.r_max=-3"], "greater than 0"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(
+    tmp_path: Path, make, options: list[str], sentence: str
+) -> None:
+    write(tmp_path / "in.extxyz", make(structures.load("zif8")))
+    done = analyse(tmp_path / "in.extxyz", "-o", tmp_path / "out", *options)
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len([line for line in done.stderr.splitlines() if line.startswith("zifglass: ")]) == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", ["", "not a structure\n"])
+def test_files_that_are_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / "in.xyz").write_text(content)
+    done = analyse(tmp_path / "in.xyz", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "in.xyz" in done.stderr
+    done = analyse(tmp_path / "nothing*.cif", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert "no such file, and no file matches" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def _without(structure: Structure, number: int) -> Structure:
+    keep = structure.numbers != number
+    return Structure(structure.numbers[keep], structure.positions[keep], structure.cell)
+
+
+def _moved(structure: Structure, i: int, j: int) -> Structure:
+    positions = structure.positions.copy()
+    positions[j] = positions[i] + [0.1, 0, 0]
+    return structure.with_positions(positions)
