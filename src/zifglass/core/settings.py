@@ -92,8 +92,19 @@ def _sentence(model: type[Settings], error: ValidationError) -> str:
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        known = list(model.model_fields)
+        known = _known(model, key.split(".")[:-1])
         near = get_close_matches(key.rsplit(".", 1)[-1], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
         return f"unknown setting {key!r}: {hint}"
     return f"setting {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}; got {first['input']!r}"
+
+
+def _known(model: type[BaseModel], path: list[str]) -> list[str]:
+    """The settings there are in the group that `path` leads to."""
+    for name in path:
+        field = model.model_fields.get(name)
+        inner = None if field is None else field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            break
+        model = inner
+    return list(model.model_fields)
