@@ -60,7 +60,7 @@ def test_the_shared_glasses(glasses: Path) -> None:
 
 
 def test_every_quantity_has_its_table_and_figures(glasses: Path) -> None:
-    quantities = "rdf pmf angles coordination linkers rings pores scattering".split()
+    quantities = ["rdf", "pmf", "angles", "coordination", "linkers", "rings", "pores", "scattering"]
     for name in quantities:
         for folder in (glasses, glasses / "ZIF4_15glass02"):
             for suffix in IMAGES:
