@@ -10,7 +10,7 @@
 
 template <class R>
 struct EdgeChunk {
-  int count;
+  int count, components;  // edges; (l_max + 1)^2
   const std::int32_t *neighbor, *row;
   const R *value[4], *slope[4];
   const R* harmonics;  // component k at harmonics + k * stride
@@ -20,8 +20,10 @@ struct EdgeChunk {
 // sum_k weight_k c_k over the four B-splines that are not zero at edge `e`.
 template <class R>
 ZIFGLASS_INLINE Vec<R> spline(const R* const* weight, int e, const R* knot, int pad) {
-  return (weight[0][e] * load(knot) + weight[1][e] * load(knot + pad)) +
-         (weight[2][e] * load(knot + 2 * pad) + weight[3][e] * load(knot + 3 * pad));
+  Vec<R> sum = weight[0][e] * load(knot);
+  sum += weight[1][e] * load(knot + pad);
+  sum += weight[2][e] * load(knot + 2 * pad);
+  return sum + weight[3][e] * load(knot + 3 * pad);
 }
 
 // M of every edge of the chunk, [entry][edge]: lanes are edges here. Sign: -1 sees the edges
@@ -74,21 +76,32 @@ ZIFGLASS_INLINE void forward_vectors(const EdgeChunk<R>& c, const Path<R>& p, in
     unroll<NV>(ZIFGLASS_EACH(v) {
       w[v.value] = spline(c.value, e, knot + v.value * lanes, pad);
     });
+    // w multiplies the smaller side; on the outer one it also keeps the sums' chains short.
+    constexpr bool outside = S::d3 <= S::d1;
+    Vec<R> part[S::d3][NV] = {};
     unroll<S::d1>(ZIFGLASS_EACH(a) {
       Vec<R> wx[NV];
       unroll<NV>(ZIFGLASS_EACH(v) {
-        wx[v.value] = w[v.value] * load(source + a.value * pad + v.value * lanes);
+        wx[v.value] = load(source + a.value * pad + v.value * lanes);
+        if constexpr (!outside) wx[v.value] *= w[v.value];
       });
       unroll<S::d3>(ZIFGLASS_EACH(m) {
         constexpr int entry = S::index.entry[a.value][m.value];
-        if constexpr (entry >= 0 && L2 == 0) {
-          unroll<NV>(ZIFGLASS_EACH(v) { sum[m.value][v.value] += wx[v.value]; });
-        } else if constexpr (entry >= 0) {
-          const R factor = matrix[entry][e];
-          unroll<NV>(ZIFGLASS_EACH(v) { sum[m.value][v.value] += factor * wx[v.value]; });
+        if constexpr (entry >= 0) {
+          const R factor = L2 == 0 ? R(1) : matrix[entry][e];
+          unroll<NV>(ZIFGLASS_EACH(v) {
+            Vec<R>& to = outside ? part[m.value][v.value] : sum[m.value][v.value];
+            to += L2 == 0 ? wx[v.value] : factor * wx[v.value];
+          });
         }
       });
     });
+    if constexpr (outside)
+      unroll<S::d3>(ZIFGLASS_EACH(m) {
+        unroll<NV>(ZIFGLASS_EACH(v) {
+          sum[m.value][v.value] += w[v.value] * part[m.value][v.value];
+        });
+      });
   }
   unroll<S::d3>(ZIFGLASS_EACH(m) {
     unroll<NV>(ZIFGLASS_EACH(v) {
@@ -114,29 +127,40 @@ void forward_path(const EdgeChunk<R>& c, const Path<R>& p, const R* x, std::int6
     forward_vectors<R, L1, L2, L3, 1>(c, p, channel, x, x_stride, message, matrix);
 }
 
-// `sums`: [(l_max+1)^2][kChunk][lanes], component 0 for dE/dr; lanes still to be added up.
-template <class R, int L1, int L2, int L3>
-void backward_path(const EdgeChunk<R>& c, const Path<R>& p, const R* x, const R* g,
-                   std::int64_t g_stride, R* x_gradient, R* sums) {
+template <class R, int L1, int L2, int L3, int NV>
+ZIFGLASS_INLINE void backward_vectors(const EdgeChunk<R>& c, const Path<R>& p, int channel,
+                                      const R* x, const R* g, std::int64_t g_stride,
+                                      R* x_gradient, R* sums, const R (*matrix)[kChunk]) {
   using S = wigner::Sparse<L1, L2, L3>;
   constexpr int lanes = Simd<R>::lanes;
-  alignas(64) R matrix[L2 == 0 ? 1 : S::index.count][kChunk];
-  if constexpr (L2 > 0) edge_matrices<R, S, L2, true>(c, matrix);
   const int pad = p.pad;
-  for (int channel = 0; channel < pad; channel += lanes) {
-    const R* own = x + p.x + channel;
-    R* own_gradient = x_gradient + p.x + channel;
-    const R* centre = g + p.message + channel;
-    const R* table = p.table + channel;
-    Vec<R> gx[S::d1];
-    unroll<S::d1>(ZIFGLASS_EACH(a) { gx[a.value] = load(own_gradient + a.value * pad); });
-    for (int e = 0; e < c.count; ++e) {
-      const R* at = centre + c.neighbor[e] * g_stride;
-      const R* knot = table + std::int64_t(c.row[e]) * pad;
-      const Vec<R> w = spline(c.value, e, knot, pad), dw = spline(c.slope, e, knot, pad);
-      Vec<R> gm[S::d3];
-      unroll<S::d3>(ZIFGLASS_EACH(m) { gm[m.value] = load(at + m.value * pad); });
-      Vec<R> dy[S::d2] = {};
+  x += p.x + channel;
+  x_gradient += p.x + channel;
+  g += p.message + channel;
+  const R* table = p.table + channel;
+  // dE/dx stays in registers where there are enough.
+  constexpr bool keep = S::d1 * NV + S::d2 + S::d3 <= 16;
+  Vec<R> gx[S::d1][NV];
+  if constexpr (keep)
+    unroll<S::d1>(ZIFGLASS_EACH(a) {
+      unroll<NV>(ZIFGLASS_EACH(v) {
+        gx[a.value][v.value] = load(x_gradient + a.value * pad + v.value * lanes);
+      });
+    });
+  for (int e = 0; e < c.count; ++e) {
+    const R* centre = g + c.neighbor[e] * g_stride;
+    const R* knot = table + std::int64_t(c.row[e]) * pad;
+    Vec<R> dy[S::d2] = {};
+    Vec<R> dr = {};
+    unroll<NV>(ZIFGLASS_EACH(v) {
+      constexpr int at = v.value * lanes;
+      const Vec<R> w = spline(c.value, e, knot + at, pad), dw = spline(c.slope, e, knot + at, pad);
+      Vec<R> gm[S::d3], wg[S::d3];
+      unroll<S::d3>(ZIFGLASS_EACH(m) {
+        gm[m.value] = load(centre + m.value * pad + at);
+        // The smaller of the two sides carries w into dE/dY.
+        wg[m.value] = S::d3 < S::d1 ? w * gm[m.value] : gm[m.value];
+      });
       Vec<R> along = {};
       unroll<S::d1>(ZIFGLASS_EACH(a) {
         Vec<R> t = {};
@@ -145,32 +169,59 @@ void backward_path(const EdgeChunk<R>& c, const Path<R>& p, const R* x, const R*
           if constexpr (entry >= 0 && L2 == 0) t += gm[m.value];
           if constexpr (entry >= 0 && L2 > 0) t += matrix[entry][e] * gm[m.value];
         });
-        const Vec<R> xa = load(own + a.value * pad);
+        const Vec<R> xa = load(x + a.value * pad + at);
         along += t * xa;
-        gx[a.value] += w * t;
+        if constexpr (keep) {
+          gx[a.value][v.value] += w * t;
+        } else {
+          R* to = x_gradient + a.value * pad + at;
+          store(to, load(to) + w * t);
+        }
         if constexpr (L2 > 0) {
-          const Vec<R> wx = w * xa;
+          const Vec<R> wx = S::d3 < S::d1 ? xa : w * xa;
           unroll<S::d3>(ZIFGLASS_EACH(m) {
             unroll<S::d2>(ZIFGLASS_EACH(b) {
               constexpr R ratio = R(S::ratio(a.value, b.value, m.value));
               if constexpr (ratio == 1)
-                dy[b.value] += gm[m.value] * wx;
+                dy[b.value] += wg[m.value] * wx;
               else if constexpr (ratio == -1)
-                dy[b.value] -= gm[m.value] * wx;
+                dy[b.value] -= wg[m.value] * wx;
               else if constexpr (ratio != 0)
-                dy[b.value] += (ratio * gm[m.value]) * wx;
+                dy[b.value] += (ratio * wg[m.value]) * wx;
             });
           });
         }
       });
-      R* sum = sums + e * lanes;
-      store(sum, load(sum) + dw * along);
-      if constexpr (L2 > 0)
-        unroll<S::d2>(ZIFGLASS_EACH(b) {
-          R* to = sum + (L2 * L2 + b.value) * kChunk * lanes;
-          store(to, load(to) + dy[b.value]);
-        });
-    }
-    unroll<S::d1>(ZIFGLASS_EACH(a) { store(own_gradient + a.value * pad, gx[a.value]); });
+      dr += dw * along;
+    });
+    R* sum = sums + e * c.components * lanes;
+    store(sum, load(sum) + dr);
+    if constexpr (L2 > 0)
+      unroll<S::d2>(ZIFGLASS_EACH(b) {
+        R* to = sum + (L2 * L2 + b.value) * lanes;
+        store(to, load(to) + dy[b.value]);
+      });
   }
+  if constexpr (keep) unroll<S::d1>(ZIFGLASS_EACH(a) {
+    unroll<NV>(ZIFGLASS_EACH(v) {
+      store(x_gradient + a.value * pad + v.value * lanes, gx[a.value][v.value]);
+    });
+  });
+}
+
+// `sums`: [edge][(l_max+1)^2][lanes], component 0 for dE/dr; lanes still to be added up.
+template <class R, int L1, int L2, int L3>
+void backward_path(const EdgeChunk<R>& c, const Path<R>& p, const R* x, const R* g,
+                   std::int64_t g_stride, R* x_gradient, R* sums) {
+  using S = wigner::Sparse<L1, L2, L3>;
+  constexpr int lanes = Simd<R>::lanes;
+  alignas(64) R matrix[L2 == 0 ? 1 : S::index.count][kChunk];
+  if constexpr (L2 > 0) edge_matrices<R, S, L2, true>(c, matrix);
+  constexpr int wide = ZIFGLASS_VECTOR_BYTES == 64 ? 2 : 1;
+  int channel = 0;
+  if constexpr (wide == 2)
+    for (; channel + 2 * lanes <= p.pad; channel += 2 * lanes)
+      backward_vectors<R, L1, L2, L3, 2>(c, p, channel, x, g, g_stride, x_gradient, sums, matrix);
+  for (; channel < p.pad; channel += lanes)
+    backward_vectors<R, L1, L2, L3, 1>(c, p, channel, x, g, g_stride, x_gradient, sums, matrix);
 }

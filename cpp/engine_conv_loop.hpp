@@ -90,7 +90,7 @@ __attribute__((noinline)) void backward_loop(const EdgeChunk<R>& c, const Path<R
         store(own_gradient + a * pad, load(own_gradient + a * pad) + w * t);
         wx[a] = w * xa;
       }
-      R* sum = sums + e * lanes;
+      R* sum = sums + e * c.components * lanes;
       store(sum, load(sum) + dw * along);
       if (p.l2 == 0) continue;
       for (int t = 0; t < list.count; ++t) {
@@ -98,7 +98,7 @@ __attribute__((noinline)) void backward_loop(const EdgeChunk<R>& c, const Path<R
         dy[item.m2] += (R(item.ratio) * gm[item.m3]) * wx[item.m1];
       }
       for (int b = 0; b < d2; ++b) {
-        R* to = sum + (p.l2 * p.l2 + b) * kChunk * lanes;
+        R* to = sum + (p.l2 * p.l2 + b) * lanes;
         store(to, load(to) + dy[b]);
       }
     }

@@ -66,6 +66,15 @@ template <int N, class F>
 ZIFGLASS_CONSTEXPR inline void unroll(F&& f) {
   unroll_over(typename MakeIndices<N>::type{}, f);
 }
+// Hides a vector's value from the optimiser.
+#if defined(__x86_64__)
+#define ZIFGLASS_OPAQUE(v) asm volatile("" : "+v"(v))
+#elif defined(__aarch64__)
+#define ZIFGLASS_OPAQUE(v) asm volatile("" : "+w"(v))
+#else
+#define ZIFGLASS_OPAQUE(v) asm volatile("" : "+m"(v))
+#endif
+
 #define ZIFGLASS_EACH(i) [&](auto i) __attribute__((always_inline))
 
 // e^x, relative error of a few units in the last place, for |x| < exp_limit (clamped beyond).
