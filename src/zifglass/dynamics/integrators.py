@@ -131,14 +131,15 @@ class MovingCell:
     def propagate(self, state: State, system: System, dt: float) -> None:
         kick = 0.5 * dt / self.mass(state, system)
         state.strain_rate += kick * self.force(state, system)
-        self._kick(state, system, dt)
         rates, axes = self._principal(state.strain_rate)
+        fade, gain = self._fade_and_gain(rates, axes, system, dt)
+        _kick(state, system, fade, gain)
         grow = _from_principal([exp(rate * dt) for rate in rates], axes)
         drift = _from_principal([dt * _growth(0.5 * rate * dt) for rate in rates], axes)
         state.positions[:] = _rotate(state.positions, grow) + _rotate(state.velocities, drift)
         state.cell[:] = _rotate(state.cell, grow)
         system.evaluate(state)
-        self._kick(state, system, dt)
+        _kick(state, system, fade, gain)
         state.strain_rate += kick * self.force(state, system)
 
     def bath_half_step(
@@ -162,14 +163,14 @@ class MovingCell:
         squares = float(np.einsum("ij,ij->", state.strain_rate, state.strain_rate))
         return self.mass(state, system) * squares
 
-    def _kick(self, state: State, system: System, dt: float) -> None:
-        rates, axes = self._principal(state.strain_rate)
+    def _fade_and_gain(
+        self, rates: list[float], axes: Array | None, system: System, dt: float
+    ) -> tuple[Array | float, Array | float]:
+        """What half a step leaves of velocities, and what it makes of accelerations."""
         shared = sum(rates) / system.dof
         half = [-0.5 * dt * (rate + shared) for rate in rates]
         fade = _from_principal([exp(h) for h in half], axes)
-        gain = _from_principal([0.5 * dt * _growth(0.5 * h) for h in half], axes)
-        acceleration = system.acceleration(state)
-        state.velocities[:] = _rotate(state.velocities, fade) + _rotate(acceleration, gain)
+        return fade, _from_principal([0.5 * dt * _growth(0.5 * h) for h in half], axes)
 
     def _principal(self, rate: Array) -> tuple[list[float], Array | None]:
         if not self.flexible:
@@ -182,7 +183,13 @@ def _from_principal(values: list[float], axes: Array | None) -> Array | float:
     """The symmetric matrix of principal `values` along the columns of `axes`."""
     if axes is None:
         return values[0]
-    return np.einsum("ij,kj->ik", axes * values, axes)
+    return (axes * values) @ axes.T
+
+
+def _kick(state: State, system: System, fade: Array | float, gain: Array | float) -> None:
+    velocities = _rotate(state.velocities, fade)
+    velocities += _rotate(system.acceleration(state), gain)
+    state.velocities[:] = velocities
 
 
 def _rotate(rows: Array, matrix: Array | float) -> Array:

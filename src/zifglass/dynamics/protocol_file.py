@@ -191,8 +191,8 @@ def _text(value: float, kind: str) -> str:
             choices.append(f"{text} {unit}")
     if choices:
         return min(choices, key=len)
-    unit, factor = list(_units[kind].items())[-1]
-    return f"{value / factor!r} {unit}"
+    inner = next(unit for unit, factor in _units[kind].items() if factor == 1.0)
+    return f"{float(value)!r} {inner}"
 
 
 def _number(value: Any, kind: str, label: str) -> float:

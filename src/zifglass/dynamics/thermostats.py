@@ -86,7 +86,8 @@ class NoseHooverChain:
         v1, v2, v3 = chain.tolist()
         scale, taken = 1.0, 0.0
         for weight in _suzuki_yoshida:
-            half, quarter, eighth = (weight * dt / n for n in (2.0, 4.0, 8.0))
+            half = 0.5 * weight * dt
+            quarter, eighth = 0.5 * half, 0.25 * half
             v3 += quarter * (mass[1] * v2 * v2 - thermal) / mass[2]
             drag = exp(-eighth * v3)
             v2 = drag * (drag * v2 + quarter * (mass[0] * v1 * v1 - thermal) / mass[1])
