@@ -95,7 +95,7 @@ def test_a_damaged_pickle_never_crashes(deployed: Path, tmp_path: Path) -> None:
         content = bytearray(file.read(name))
     rng = np.random.default_rng(4)
     bad = tmp_path / "bad.pth"
-    for position in rng.integers(0, len(content), 25):
+    for position in rng.integers(0, len(content), 60):
         changed = bytearray(content)
         changed[position] ^= 1 << int(rng.integers(8))
         rewritten(deployed, bad, lambda n, old, c=changed: bytes(c) if n == name else old)
@@ -127,3 +127,16 @@ def test_species_that_are_no_elements_have_to_be_named(deployed: Path, tmp_path:
     )
     with pytest.raises(InputError, match="names its species twice, and differently"):
         read_torchscript(renamed)
+
+
+def test_a_tensor_larger_than_its_storage_is_refused() -> None:
+    from zifglass.potentials.importers.archive import _tensor
+
+    storage = np.arange(6, dtype=np.float32)
+    np.testing.assert_array_equal(_tensor(storage, 1, (2, 2), (2, 1)), [[1, 2], [3, 4]])
+    for offset, size, stride in (
+        (0, (7,), (1,)), (1, (2, 3), (3, 1)), (0, (10**12,), (0,)), (-1, (2,), (1,)),
+        (0, (2,), (-1,)),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match="beyond its storage"):
+            _tensor(storage, offset, size, stride)

@@ -40,6 +40,12 @@ def read_torchscript(path: str | Path, *, species: Sequence[str] | None = None) 
         return _Reader(archive).network(species)
     except InputError as error:
         raise InputError(error.message, path) from error
+    except (
+        KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError, MemoryError,
+    ) as error:  # fmt: skip
+        raise InputError(
+            f"this model is damaged or of an unknown kind ({type(error).__name__}: {error})", path
+        ) from error
 
 
 class _Reader:
