@@ -143,22 +143,28 @@ def _stretch(trajectory: Trajectory, first: float | None, last: float | None) ->
     return trajectory[int(inside[0]) : int(inside[-1]) + 1]
 
 
-def _print(found: Mapping[str, Quantity]) -> None:
+def _print(found: Mapping[str, Mapping[str, Quantity]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("quantity", "value", "std", "unit", box=None, pad_edge=False)
-    for name, quantity in found.items():
+    titles = [name or "value ± std" for name in found]
+    table = Table("quantity", *titles, "unit", box=None, pad_edge=False)
+    names = dict.fromkeys(name for each in found.values() for name in each)
+    for name in names:
+        row = [each[name] for each in found.values() if name in each]
         # Peaks of every pair and shares of zero fill a terminal; results.json has them.
         if name.startswith("rdf_first_peak") or (
-            quantity.value == 0 and name.startswith(("rings_of", "coordination_fraction"))
+            name.startswith(("rings_of", "coordination_fraction"))
+            and all(quantity.value == 0 for quantity in row)
         ):
             continue
-        table.add_row(name, _text(quantity.value), _text(quantity.std), quantity.unit)
-    Console(width=100 if not sys.stdout.isatty() else None).print(table)
+        cells = [_text(each[name]) if name in each else "" for each in found.values()]
+        table.add_row(name, *cells, row[0].unit)
+    Console(width=110 if not sys.stdout.isatty() else None).print(table)
 
 
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def _text(quantity: Quantity) -> str:
+    value, std = quantity.value, quantity.std
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    known = isinstance(std, int | float) and std == std
+    return f"{text} ± {std:.2g}" if known and std else text

@@ -21,20 +21,23 @@ from .structure_tables import Columns, columns, summary
 
 def write_surveys(
     surveys: Mapping[str, Survey], settings: SurveySettings, folder: str | Path
-) -> dict[str, Quantity]:
-    """Write all of `surveys` (name → survey) into `folder`; return what its results.json holds.
+) -> dict[str, dict[str, Quantity]]:
+    """Write all of `surveys` (name → survey) into `folder`; return its results by column title.
 
     One trajectory: its files lie in `folder`. Many: each in a folder of its name, and in
-    `folder` their mean ± standard deviation, trajectories.csv and figures that show all.
+    `folder` trajectories.csv, figures that show all and, where all are of one composition, their
+    mean ± standard deviation as results.json. Returned: {"": that} or {name: of each}.
     """
     folder = Path(folder)
     if len(surveys) == 1:
         ((name, survey),) = surveys.items()
-        total = _write_one(name, survey, folder)
+        total = {"": _write_one(name, survey, folder)}
     else:
         each = {name: _write_one(name, survey, folder / name) for name, survey in surveys.items()}
-        total = mean_of_trajectories(each)
-        _write_results(total, folder)
+        total = dict(each)
+        if len({survey.formula for survey in surveys.values()}) == 1:
+            total = {"": mean_of_trajectories(each)}
+            _write_results(total[""], folder)
         write_csv(folder / "trajectories.csv", _side_by_side(each))
         shared = set.intersection(*(set(survey.results) for survey in surveys.values()))
         for quantity in sorted(shared):
@@ -50,7 +53,7 @@ def mean_of_trajectories(each: Mapping[str, Mapping[str, Quantity]]) -> dict[str
     found = {}
     for name, quantity in first.items():
         values = [quantity.value, *(other[name].value for other in others if name in other)]
-        if len(values) == len(each) and all(isinstance(v, int | float) for v in values):
+        if len(values) == len(each) and all(_is_finite(value) for value in values):
             found[name] = Quantity(
                 float(np.mean(values)),
                 float(np.std(values, ddof=1)),
@@ -58,6 +61,10 @@ def mean_of_trajectories(each: Mapping[str, Mapping[str, Quantity]]) -> dict[str
                 f"mean ± standard deviation of {len(values)} trajectories",
             )
     return found
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and bool(np.isfinite(value))
 
 
 def write_csv(path: Path, table: Columns) -> None:

@@ -15,8 +15,13 @@ _folder = Path(__file__).parent
 NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in _folder.glob("*.extxyz")))
 
 
-def load(name: str) -> Structure:
-    """The shipped structure of this name. Raises InputError, listing them, on another."""
+def path_of(name: str) -> Path:
+    """The file of a shipped structure. Raises InputError, listing them, on another name."""
     if name not in NAMES:
         raise InputError(f"no structure called {name!r} ships; there are {', '.join(NAMES)}")
-    return read(_folder / f"{name}.extxyz")[0].structure
+    return _folder / f"{name}.extxyz"
+
+
+def load(name: str) -> Structure:
+    """The shipped structure of this name. Raises InputError, listing them, on another."""
+    return read(path_of(name))[0].structure
