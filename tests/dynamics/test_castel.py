@@ -1,0 +1,86 @@
+"""The published potential in dynamics: the crystal stays one, the hot glass loses coordination."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zifglass import load_potential, read
+from zifglass.analysis.coordination import coordination
+from zifglass.core import Protocol, Segment, ZifglassError
+from zifglass.core.units import GPa, kB, ps
+from zifglass.dynamics import RunSettings, read_thermo
+from zifglass.dynamics.tasks import Task, carry_out
+
+_deuterium = {"H": 2.0141}
+
+
+def _segment(name: str, duration: float, low: float, high: float, frames: float) -> Segment:
+    return Segment(
+        name=name,
+        ensemble="nvt-csvr",
+        duration=duration,
+        timestep=1.0,
+        temperature=(low, high),
+        frames_every=frames,
+        thermo_every=1.0,
+        monitor_every=5.0,
+    )
+
+
+def _crystal_run(published: Path, folder: Path, duration: float) -> None:
+    try:
+        load_potential("castel2024-nequip")
+    except ZifglassError as error:  # neither data nor a download
+        pytest.skip(f"castel2024-nequip is not here: {error}")
+    structure = read(published / "mlp" / "crystal.lmp")[-1].structure
+    segment = _segment("keep", duration, 300.0, 300.0, 10.0)
+    protocol = Protocol(name="crystal", segments=(segment,), masses=_deuterium)
+    result = carry_out(
+        Task(protocol, structure, "castel2024-nequip", folder, seed=1, settings=RunSettings())
+    )
+    assert not result.events, "no linker broke and nothing else was noted"
+
+
+def _kinetic_pressure_is_exact(folder: Path) -> None:
+    """pressure_total − pressure_virial = N k_B T/V in every line, to the table's ten digits."""
+    thermo = read_thermo(folder)
+    difference = thermo["pressure_total_GPa"] - thermo["pressure_virial_GPa"]
+    ideal = 272 * kB * thermo["temperature_K"] / thermo["volume_A3"] / GPa
+    np.testing.assert_allclose(difference, ideal, atol=2e-9)
+
+
+def test_crystal_short(published: Path, tmp_path: Path) -> None:
+    _crystal_run(published, tmp_path, 20.0)
+    _kinetic_pressure_is_exact(tmp_path)
+    found = coordination(read(tmp_path / "trajectory.h5"), cutoff=2.5)
+    assert found.mean == 4.0
+    thermo = read_thermo(tmp_path)
+    # 20 fs from the crystal's given positions: half the kinetic energy has gone into the bonds.
+    assert np.ptp(thermo["conserved_eV"]) < 0.02 * thermo["energy_kinetic_eV"][0]
+
+
+@pytest.mark.long
+def test_crystal_stays_a_crystal(published: Path, tmp_path: Path) -> None:
+    _crystal_run(published, tmp_path, 5.5 * ps)
+    _kinetic_pressure_is_exact(tmp_path)
+    found = coordination(read(tmp_path / "trajectory.h5")[50:], cutoff=2.5)
+    assert found.mean == pytest.approx(4.0, abs=0.005)
+
+
+@pytest.mark.long
+def test_hot_glass_loses_coordination(published: Path, tmp_path: Path) -> None:
+    glass = sorted((published / "glasses").glob("*.cif"))[0]
+    segments = (
+        _segment("heat", 0.6 * ps, 300.0, 1500.0, 20.0),
+        _segment("hold", 5.0 * ps, 1500.0, 1500.0, 20.0),
+    )
+    protocol = Protocol(name="hot glass", segments=segments, masses=_deuterium)
+    structure = read(glass)[-1].structure
+    carry_out(Task(protocol, structure, "castel2024-nequip", tmp_path, seed=1))
+    trajectory = read(tmp_path / "trajectory.h5")
+    cold = coordination(trajectory[:5], cutoff=2.5)
+    hot = coordination(trajectory[130:], cutoff=2.5)
+    assert hot.mean < cold.mean - 0.1
