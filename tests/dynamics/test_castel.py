@@ -58,6 +58,8 @@ def test_crystal_short(published: Path, tmp_path: Path) -> None:
     found = coordination(read(tmp_path / "trajectory.h5"), cutoff=2.5)
     assert found.mean == 4.0
     thermo = read_thermo(tmp_path)
+    # The published density of every ZIF-4 cell, of standard weights though hydrogen is heavy.
+    assert thermo["density_g_cm3"] == pytest.approx(1.2101, abs=2e-3)
     # 20 fs from the crystal's given positions: half the kinetic energy has gone into the bonds.
     assert np.ptp(thermo["conserved_eV"]) < 0.02 * thermo["energy_kinetic_eV"][0]
 

@@ -21,6 +21,7 @@ class System:
     """What does not change during a run.
 
     structure: the atoms as they started. masses (atoms,): amu. potential: eV, eV/Å, eV/Å³.
+    weight: amu, of standard atomic weights: what densities mean, deuterated or not.
     The momentum of the centre of mass is zero and stays so: 3N − 3 degrees of freedom.
     """
 
@@ -38,11 +39,13 @@ class System:
         object.__setattr__(self, "_inverse", (1.0 / inertia)[:, None])
         object.__setattr__(self, "dof", 3 * len(self.masses) - 3)
         object.__setattr__(self, "_total", float(inertia.sum()))
+        object.__setattr__(self, "weight", float(self.structure.masses.sum()))
 
     inertia: Array = None  # type: ignore[assignment]
     dof: int = 0
     _inverse: Array = None  # type: ignore[assignment]
     _total: float = 0.0
+    weight: float = 0.0
 
     def evaluate(self, state: State) -> None:
         """Energy, forces and virial stress at the state's positions and cell, into the state."""

@@ -24,7 +24,8 @@ columns: Final = (
     *(f"stress_kinetic_{c}_GPa" for c in _tensor),
 )  # fmt: skip
 """Names with units. segment counts from 0. Stresses are tension positive; pressure_total =
-pressure_virial + N k_B T/V. conserved is nan in a minimisation."""
+pressure_virial + N k_B T/V. density is that of standard atomic weights. conserved is nan in a
+minimisation."""
 
 _header = ",".join(columns) + "\n"
 _upper = ((0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1))
@@ -47,7 +48,7 @@ class ThermoTable:
             int(state.segment), int(state.step), time / ps, state.target,
             system.temperature(state), state.energy, 0.5 * system.twice_kinetic(state), conserved,
             system.pressure_total(state) / GPa, system.pressure_virial(state) / GPa,
-            size, float(system.masses.sum()) / size / g_per_cm3,
+            size, system.weight / size / g_per_cm3,
             *state.cell.ravel().tolist(),
             *(state.stress[_upper] / GPa).tolist(),
             *(kinetic[_upper] / GPa).tolist(),
