@@ -33,6 +33,7 @@ def prediction_results(prediction: Prediction, structure: Structure) -> dict[str
         "energy": value(prediction.energy, "eV"),
         "energy_per_atom": value(prediction.energy / len(structure), "eV/atom"),
         "max_force": value(float(np.linalg.norm(prediction.forces, axis=1).max()), "eV/Å"),
+        "max_force_component": value(float(np.abs(prediction.forces).max()), "eV/Å"),
         "stress": value(prediction.stress / GPa, "GPa"),
         "pressure_virial": value(prediction.pressure_virial / GPa, "GPa"),
         "volume": value(structure.volume, "Å³"),
