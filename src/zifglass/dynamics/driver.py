@@ -323,7 +323,12 @@ class _Run:
         """Begin the segment; False where its condition is not met and it is passed over."""
         segment, state = self._segment, self.state
         if segment.when is not None and (segment.when == "molten") != self._molten():
+            assert self.melting is not None
             self.history.append({"name": segment.name, "ran": False})
+            self._say(
+                f"segment {segment.name!r} is passed over, it wants {segment.when}: "
+                f"{self.melting.verdict().sentence}"
+            )
             state.segment += 1
             return False
         if segment.length_jump is not None:
