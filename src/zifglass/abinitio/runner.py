@@ -15,6 +15,7 @@ from pathlib import Path
 
 from zifglass.core import InputError, ZifglassError
 from zifglass.core.files import write_text
+from zifglass.core.machine import usable_cores
 
 INPUT, OUTPUT, LOG = "input.inp", "output.out", "messages.log"
 _names = ("cp2k.psmp", "cp2k.ssmp", "cp2k.popt", "cp2k.sopt", "cp2k")
@@ -67,17 +68,12 @@ def find_cp2k(command: str | None = None) -> Cp2k:
     return Cp2k(words, _data_folder(), _version(words))
 
 
-def cores_available() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def divide_cores(tasks: int, *, cores: int | None = None, jobs: int | None = None) -> list[int]:
     """Threads for each of the calculations that run at the same time; they add up to `cores`.
 
     Default: as many at once as there are tasks and cores. More jobs than cores are refused.
     """
-    total = cores_available() if cores is None else cores
+    total = usable_cores() if cores is None else cores
     if total < 1 or (jobs is not None and jobs < 1):
         raise InputError(f"cores and jobs count from 1; got {total} cores and {jobs} jobs")
     if jobs is not None and jobs > total:

@@ -219,15 +219,15 @@ def bench(
     device: Annotated[str, typer.Option(help="cpu, or cuda (through torch).")] = "cpu",
 ) -> None:
     """Time a potential: ms per call, ns/day, scaling with threads and atoms, memory (MB)."""
-    import os
 
     import numpy as np
 
     from zifglass.core.files import write_json
+    from zifglass.core.machine import usable_cores
     from zifglass.potentials.timing import scaling
 
     atoms = _structure(structure, species_map)
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     counts = _numbers(threads, "--threads") if threads else sorted({1, cores})
     timings = scaling(
         lambda count: load(potential, threads=count, dtype=dtype, device=device),

@@ -21,6 +21,7 @@ from zifglass.core import (
     Structure,
     ZifglassError,
 )
+from zifglass.core.machine import usable_cores
 from zifglass.potentials import load_potential
 
 from .driver import Progress, RunResult, run
@@ -86,7 +87,7 @@ def carry_out_all(tasks: Sequence[Task], *, cores: int | None = None) -> None:
     Raises Stopped if any run was stopped with everything saved, ZifglassError naming the ones
     that failed.
     """
-    cores = cores or len(os.sched_getaffinity(0))
+    cores = cores or usable_cores()
     at_once = max(1, min(cores, len(tasks)))
     threads = max(1, cores // at_once)
     codes = _Crew(tasks, at_once, threads).work()
