@@ -246,7 +246,7 @@ def _bonds(results: Results, path: Path) -> None:
 
 
 def _melting(results: Results, path: Path) -> None:
-    with figure(path, rows=3, size=(6.0, 1.9)) as (drawing, panels):
+    with figure(path, rows=3, size=(6.0, 2.4)) as (drawing, panels):
         for index, (label, result) in enumerate(results.items()):
             colour = COLOURS[index % len(COLOURS)]
             for axes, clock in zip(panels, result.clocks, strict=True):
