@@ -7,9 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.signal import lfilter
 
-from zifglass.core import Prediction, Structure, units
+from zifglass.abinitio import read_single_point
+from zifglass.core import Frame, Prediction, Structure, units
+from zifglass.core.statistics import mean_of_series
 from zifglass.core.structure import number_of
+from zifglass.dynamics import maxwell_boltzmann
+from zifglass.dynamics.state import State
+from zifglass.dynamics.system import System, masses_for
+from zifglass.io import read, write
+from zifglass.mechanics import elasticity
 
 _page = Path(__file__).resolve().parents[2] / "docs" / "conventions.md"
 
@@ -128,3 +136,93 @@ def test_lammps_metal() -> None:
     assert 1 * units.angstrom / units.ps == pytest.approx(1e-3)  # Å/ps in Å/fs
     # LAMMPS's own constant for pressures in metal units: bar in one eV/Å³.
     assert units.eV / units.bar == pytest.approx(1.6021765e6, rel=1e-7)
+
+
+def _moving(count: int = 5) -> tuple[System, State]:
+    rng = np.random.default_rng(4)
+    structure = Structure([30, 7, 6, 1, 1][:count], rng.uniform(0, 12, (count, 3)), np.eye(3) * 12)
+    system = System(structure, masses_for(structure, {}), _Constant())
+    state = State(count)
+    state.positions[:], state.cell[:] = structure.positions, structure.cell
+    state.velocities[:] = maxwell_boltzmann(system.masses, 400.0, rng=rng)
+    system.evaluate(state)
+    return system, state
+
+
+class _Constant:
+    """No forces, and a stress that is not isotropic."""
+
+    name, species, cutoff, sha256 = "constant", (1, 6, 7, 30), 0.0, "0" * 64
+
+    def __call__(self, structure: Structure) -> Prediction:
+        return Prediction(0.0, np.zeros((len(structure), 3)), np.diag([1.0, -2.0, 4.0]) * 1e-3)
+
+
+def test_pressure_total_adds_kinetic() -> None:
+    system, state = _moving()
+    volume = 12.0**3
+    assert system.pressure_virial(state) == pytest.approx(-1e-3)
+    thermal = 5 * units.kB * system.temperature(state) / volume
+    assert system.pressure_total(state) - system.pressure_virial(state) == pytest.approx(thermal)
+    kinetic = units.kinetic_unit * 0.5 * (system.masses[:, None] * state.velocities**2).sum()
+    assert thermal == pytest.approx(5 / 4 * 2 / 3 * kinetic / volume)
+
+
+def test_degrees_of_freedom() -> None:
+    system, state = _moving()
+    np.testing.assert_allclose(system.masses @ state.velocities, 0.0, atol=1e-12)
+    kinetic = units.kinetic_unit * 0.5 * (system.masses[:, None] * state.velocities**2).sum()
+    assert system.temperature(state) == pytest.approx(2 * kinetic / (units.kB * (3 * 5 - 3)))
+
+
+def test_voigt_order() -> None:
+    # xx, yy, zz, yz, xz, xy numbered 1 … 6; shears of a strain count twice.
+    numbered = np.array([[1.0, 6.0, 5.0], [6.0, 2.0, 4.0], [5.0, 4.0, 3.0]])
+    np.testing.assert_array_equal(elasticity.stress_vector(numbered), [1, 2, 3, 4, 5, 6])
+    np.testing.assert_array_equal(elasticity.strain_vector(numbered), [1, 2, 3, 8, 10, 12])
+    np.testing.assert_array_equal(
+        elasticity.strain_matrix(np.array([1.0, 2, 3, 8, 10, 12])), numbered
+    )
+    # Work is the product of the two six-vectors: σ : ε counts each shear twice.
+    work = elasticity.stress_vector(numbered) @ elasticity.strain_vector(numbered)
+    assert work == np.tensordot(numbered, numbered)
+
+
+def test_cp2k_stress_sign(data: Path) -> None:
+    path = data / "dft" / "zif4_crystal.out"
+    rows = re.findall(r"^ STRESS\|\s+[xyz]\s+(\S+)\s+(\S+)\s+(\S+)\s*$", path.read_text(), re.M)
+    printed = np.array(rows[:3], dtype=np.float64)  # the eigenvectors follow
+    stress = read_single_point(path).stress
+    assert stress is not None
+    np.testing.assert_allclose(np.diag(stress) / units.GPa, -np.diag(printed), rtol=1e-9)
+    # Compressed by 1 %, the crystal pushes harder: the printed sign is that of a pressure.
+    squeezed = read_single_point(path.with_name("zif4_crystal_volume_minus1.out"))
+    assert squeezed.pressure_virial > read_single_point(path).pressure_virial
+
+
+def test_std_is_standard_error() -> None:
+    """The stated error is the spread of the means of many AR(1) series, whose samples are
+    correlated over (1 + φ)/(1 − φ) = 9 of them."""
+    rng = np.random.default_rng(11)
+    phi, count, many = 0.8, 4000, 400
+    series = lfilter([1.0], [1.0, -phi], rng.normal(size=(many, count + 200)), axis=1)[:, 200:]
+    found = [mean_of_series(one) for one in series]
+    spread = np.std([one.mean for one in found], ddof=1)
+    stated = np.mean([one.std for one in found])
+    exact = 1 / (1 - phi) / np.sqrt(count)
+    assert spread == pytest.approx(exact, rel=4 / np.sqrt(2 * many))  # four standard errors
+    assert stated == pytest.approx(exact, rel=0.05)
+    naive = np.mean([one.std(ddof=1) for one in series]) / np.sqrt(count)
+    assert stated / naive == pytest.approx(3.0, rel=0.05)
+    assert np.isnan(mean_of_series([1.0]).std)
+
+
+def test_unknown_stress_is_nan(tmp_path: Path) -> None:
+    stress = np.diag([1.0, 2.0, 3.0]) * 1e-3
+    stress[~np.eye(3, dtype=bool)] = np.nan
+    frame = Frame(_dimer(), energy=0.0, forces=np.zeros((2, 3)), stress=stress)
+    for name in ("partial.h5", "partial.extxyz"):
+        write(tmp_path / name, frame)
+        found = read(tmp_path / name)[0].stress
+        assert found is not None
+        np.testing.assert_array_equal(found, stress)
