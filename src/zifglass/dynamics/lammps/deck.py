@@ -12,17 +12,18 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from zifglass.core import InputError, Structure
+from zifglass.core import InputError, Structure, as_trajectory
 from zifglass.core.files import write_text
 from zifglass.core.protocol import Protocol, Segment
 from zifglass.core.structure import masses_of, symbols_of
 from zifglass.core.units import angstrom, bar, eV, ps
+from zifglass.io import lammps_data
 
+from ..protocol_file import write_protocol
 from .models import PairModel
 
 DATA = "structure.data"
+PROTOCOL = "protocol.yaml"
 _checkpoint_steps = 10000  # two restart files written in turn: what a killed job loses at most
 
 THERMO_COLUMNS = (
@@ -41,7 +42,7 @@ class Deck:
 
 
 @dataclass(frozen=True)
-class _Place:
+class Place:
     """Where a segment stands in the deck."""
 
     label: str
@@ -61,7 +62,8 @@ def write_deck(
 ) -> Deck:
     """Write the deck of `protocol` for `structure` into `folder` (new or empty).
 
-    Written: structure.data, one ``in.NN-name`` per segment, run.sh, the model file. Raises
+    Written: structure.data (types by atomic number), protocol.yaml, one ``in.NN-name`` per
+    segment, run.sh, the model file. Raises
     InputError for what LAMMPS cannot express: segments that depend on the melting verdict
     (`when`). A segment `until` molten runs to its limit, which the notes say.
     """
@@ -76,9 +78,10 @@ def write_deck(
         )
     kinds = sorted({int(z) for z in structure.numbers})
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / DATA, _data_file(structure, kinds))
+    lammps_data.write(folder / DATA, as_trajectory(structure), types=symbols_of(kinds))
+    write_protocol(folder / PROTOCOL, protocol)
     inputs, notes = [], []
-    for place, segment in _places(protocol):
+    for place, segment in places(protocol):
         name = f"in.{place.label}"
         write_text(folder / name, _input(segment, place, protocol, model, kinds, seed))
         inputs.append(name)
@@ -93,23 +96,24 @@ def write_deck(
     return Deck(folder, tuple(inputs), tuple(notes))
 
 
-def _places(protocol: Protocol) -> list[tuple[_Place, Segment]]:
-    places, before, step, reached, at_rest = [], None, 0, None, True
+def places(protocol: Protocol) -> list[tuple[Place, Segment]]:
+    """Every segment of `protocol` with its place in the deck."""
+    found, before, step, reached, at_rest = [], None, 0, None, True
     width = len(str(len(protocol.segments)))
     for number, segment in enumerate(protocol.segments, start=1):
         label = f"{number:0{max(width, 2)}d}-{_slug(segment.name)}"
         start = segment.temperature[0] if segment.temperature else reached
-        places.append((_Place(label, before, step, start, at_rest), segment))
+        found.append((Place(label, before, step, start, at_rest), segment))
         before, step = f"restart.{label}", step + segment.n_steps
         if segment.temperature is not None:
             reached = segment.temperature[1]
         at_rest = segment.is_minimisation
-    return places
+    return found
 
 
 def _input(
     segment: Segment,
-    place: _Place,
+    place: Place,
     protocol: Protocol,
     model: PairModel,
     kinds: list[int],
@@ -156,7 +160,7 @@ def _input(
     return "\n".join(lines) + "\n"
 
 
-def _system(place: _Place, model: PairModel, symbols: list[str]) -> list[str]:
+def _system(place: Place, model: PairModel, symbols: list[str]) -> list[str]:
     lines = ["units           metal", "atom_style      atomic", f"newton          {model.newton}"]
     if place.before is None:
         # A first segment that is resumed reads its own restart file instead of the data file.
@@ -181,7 +185,7 @@ def _minimise(segment: Segment) -> list[str]:
 
 
 def _dynamics(
-    segment: Segment, place: _Place, protocol: Protocol, symbols: list[str], seed: int
+    segment: Segment, place: Place, protocol: Protocol, symbols: list[str], seed: int
 ) -> list[str]:
     first, last = place.first_step, place.first_step + segment.n_steps
     fresh = '"${fresh} == 1"'
@@ -207,7 +211,7 @@ def _dynamics(
     return lines
 
 
-def _integrators(segment: Segment, place: _Place, seed: int) -> list[str]:
+def _integrators(segment: Segment, place: Place, seed: int) -> list[str]:
     start = place.start
     end = segment.temperature[1] if segment.temperature else start
     thermostat = f"{start or 0:.10g} {end or 0:.10g} {segment.thermostat_damping / ps:.10g}"
@@ -238,39 +242,6 @@ def _box(how: str, factors: tuple[float, float, float]) -> str:
 
 def _column_of(columns: str) -> str:
     return "velocities" if columns.startswith("v") else "forces"
-
-
-def _data_file(structure: Structure, kinds: list[int]) -> str:
-    from zifglass.core.cell import standard_form
-
-    lower, rotation = standard_form(structure.cell)
-    positions = structure.positions @ rotation
-    (lx, _, _), (xy, ly, _), (xz, yz, lz) = lower
-    lines = [
-        f"{structure.formula}, written by zifglass",
-        "",
-        f"{len(structure)} atoms",
-        f"{len(kinds)} atom types",
-        "",
-        *(f"0.0 {length:.15g} {a}lo {a}hi" for a, length in zip("xyz", (lx, ly, lz), strict=True)),
-        f"{xy:.15g} {xz:.15g} {yz:.15g} xy xz yz",
-        "",
-        "Masses",
-        "",
-        *(
-            f"{i} {float(masses_of([z])[0]):.8g} # {symbol}"
-            for i, (z, symbol) in enumerate(zip(kinds, symbols_of(kinds), strict=True), start=1)
-        ),
-        "",
-        "Atoms # atomic",
-        "",
-    ]
-    types = np.searchsorted(kinds, structure.numbers) + 1
-    lines += [
-        f"{i} {kind} {x:.15g} {y:.15g} {z:.15g}"
-        for i, (kind, (x, y, z)) in enumerate(zip(types, positions, strict=True), start=1)
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def _run_script(inputs: list[str], model: PairModel) -> str:

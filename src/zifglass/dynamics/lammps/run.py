@@ -16,6 +16,9 @@ from typing import Any
 import numpy as np
 
 from zifglass.core import InputError, Potential, Structure, ZifglassError
+from zifglass.io import read
+
+from .deck import DATA
 
 Report = Callable[[str], None]
 
@@ -79,8 +82,8 @@ class _ForceField:
         self._lammps = lammps
         self._potential = potential
         self._error: Exception | None = None
-        # fix external hands over no element: types are sorted by atomic number in the deck.
-        self._numbers: np.ndarray | None = None
+        # fix external hands over tags, no elements: those are in the data file.
+        self._numbers = read(DATA, format="lammps_data")[0].structure.numbers
 
     def __call__(
         self, caller: Any, step: int, n_local: int, tags: Any, positions: Any, forces: Any
@@ -89,9 +92,6 @@ class _ForceField:
             return
         try:
             order = np.argsort(tags)
-            if self._numbers is None:
-                types = self._lammps.numpy.extract_atom("type")[:n_local]
-                self._numbers = np.asarray(self._kinds())[np.asarray(types)[order] - 1]
             structure = Structure(self._numbers, positions[order], self._cell())
             prediction = self._potential(structure)
             forces[order] = prediction.forces
@@ -110,20 +110,6 @@ class _ForceField:
         """Raise what the potential raised."""
         if self._error is not None:
             raise self._error
-
-    def _kinds(self) -> list[int]:
-        from zifglass.core.structure import masses_of
-
-        # The deck's masses may be isotopes; its types are the sorted elements of structure.data.
-        lines = Path("structure.data").read_text(encoding="utf-8").splitlines()
-        rows = lines[lines.index("Masses") + 2 :]
-        weights = masses_of(np.arange(1, 119))
-        kinds = []
-        for row in rows:
-            if not row.strip():
-                break
-            kinds.append(1 + int(np.argmin(abs(weights - float(row.split()[1])))))
-        return kinds
 
     def _cell(self) -> np.ndarray:
         low, high, xy, yz, xz, _, _ = self._lammps.extract_box()
