@@ -27,6 +27,7 @@ from zifglass.potentials import load_potential
 from zifglass.potentials.importers.torchscript import read_torchscript
 from zifglass.potentials.network import save
 
+DURATION, LEFT_OUT = 6000.0, 1000.0  # fs, of the long comparison
 _models = Path(__file__).resolve().parents[2] / "potentials" / "models"
 
 
@@ -113,6 +114,21 @@ def test_deck_run_collect(tmp_path: Path, small: Path) -> None:
     )
 
 
+def test_a_cluster_deck_by_name_of_the_protocol(tmp_path: Path) -> None:
+    write(tmp_path / "zinc.extxyz", _zinc())
+    (tmp_path / "zinc.nequip.pth").write_bytes(b"model")
+    said = _command(
+        "lammps", "deck", tmp_path / "zinc.extxyz", "--protocol", "flexible-npt", "--set",
+        "duration=7", "--model", tmp_path / "zinc.nequip.pth", "--supercell", "1x1x2", "-o",
+        tmp_path / "deck",
+    )  # fmt: skip
+    assert f"bash {tmp_path / 'deck'}/run.sh" in said
+    assert len(read(tmp_path / "deck" / "structure.data")[0].structure) == 54
+    inputs = sorted((tmp_path / "deck").glob("in.*"))
+    assert "pair_coeff * * zinc.nequip.pth Zn" in inputs[-1].read_text()
+    assert inputs[-1].name in (tmp_path / "deck" / "run.sh").read_text()
+
+
 def test_refusals(tmp_path: Path, small: Path) -> None:
     write(tmp_path / "zinc.extxyz", _zinc())
     words = ["lammps", "deck", str(tmp_path / "zinc.extxyz"), "--protocol", "liquid", "-o", "x"]
@@ -167,7 +183,7 @@ def test_crystal_in_lammps_and_in_our_driver(tmp_path: Path, published: Path) ->
     crystal = structures.load("zif4")
     potential = load_potential("castel2024-nequip")
     segment = Segment(
-        name="hold", ensemble="nvt-csvr", duration=6000.0, temperature=hold(300.0),
+        name="hold", ensemble="nvt-csvr", duration=DURATION, temperature=hold(300.0),
         thermo_every=5.0, frames_every=500.0, monitor_every=500.0,
     )  # fmt: skip
     protocol = Protocol(name="hold", segments=(segment,))
@@ -176,7 +192,7 @@ def test_crystal_in_lammps_and_in_our_driver(tmp_path: Path, published: Path) ->
     theirs = read_thermo(deck.folder).columns
     run(protocol, crystal, potential, folder=tmp_path / "own", seed=8)
     ours = read_own_thermo(tmp_path / "own")
-    start = 200  # lines: 1 ps
+    start = round(LEFT_OUT / segment.thermo_every)
     for name, own, unit in (
         ("temp", "temperature_K", 1.0),
         ("pressure_total", "pressure_total_GPa", units.GPa),
