@@ -12,7 +12,7 @@ demo: $(VENV)/.base
 	$(BIN)/python examples/demo.py $(DEMO)
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive $(BIN)/python -m pytest -n 2 --dist worksteal -m "not long"
 
 # The long claims, resumable; results under benchmarks/results/.
 evidence: $(VENV)/.dev
