@@ -13,7 +13,9 @@ from zifglass.analysis.scattering import (
     Measured,
     ScatteringSettings,
     compare,
+    compare_scattering,
     distribution_of,
+    mean_scattering,
     neutron,
     pair_weights,
     partial_structure_factors,
@@ -80,7 +82,10 @@ def test_is_the_sum_over_pairs(radiation: str) -> None:
     cell = np.array([[6.0, 0, 0], [3.0, 6.0, 0], [-2.0, 2.0, 7.0]])
     numbers = np.array([1, 6, 6, 7, 30, 30])
     structure = Structure(numbers, generator.uniform(size=(6, 3)) @ cell, cell)
-    settings = ScatteringSettings(r_max=15.0, taper_from=6.0, r_bin=0.002, q_max=12.0, q_step=0.1)
+    settings = ScatteringSettings(
+        r_max=15.0, taper_from=6.0, r_bin=0.002, q_max=12.0, q_step=0.1,
+        normalisation="faber-ziman",
+    )  # fmt: skip
     result = xray(structure, settings=settings)
     if radiation == "neutron":
         result = neutron(structure, settings=settings)
@@ -147,8 +152,8 @@ def glasses(published: Path) -> list:
 def test_first_peaks_of_the_glass_are_in_place(published: Path, glasses: list) -> None:
     """C–C/C–N near 1.35 Å, Zn–N near 2.0 Å, Zn–Zn near 5.9 Å, measured at 31 °C and computed.
 
-    D(r) of four static configurations has peaks 0.02 … 0.03 Å (bonds) and 0.1 Å (Zn–Zn) further
-    out than the measured ones: that is the models' (PBE bonds are long by 1-2 %).
+    D(r) of four static configurations has these peaks 0.04, 0.04 and 0.14 Å further out than
+    the measured ones; why is not tested here.
     """
     measured = read_measured(published / "xray" / "ZIF4glassa_31.dofr")
     model = xray(glasses)
@@ -176,6 +181,28 @@ def test_the_glass_fits_the_measurement_better_than_a_wrong_structure(
         # What is left is mostly the sharpness of four static configurations.
         assert fits[0].residual < 0.62
         assert fits[1].residual > fits[0].residual + 0.1
+
+
+def test_the_published_files_are_normalised_by_the_mean_square(
+    published: Path, glasses: list
+) -> None:
+    """Divided by ⟨f²⟩ the model's F(Q) fits at a scale of 1.02, divided by ⟨f⟩² at 0.33."""
+    measured = read_measured(published / "xray" / "ZIF4glassa_31.int01")
+    square, faber = (
+        compare_scattering(measured, xray(glasses, settings=ScatteringSettings(normalisation=n)))
+        for n in ("mean-square", "faber-ziman")
+    )
+    assert square.scale == pytest.approx(1.0, abs=0.05)
+    assert abs(faber.scale - 1.0) > 0.5
+    assert square.residual < 0.45 < faber.residual
+
+
+def test_mean_of_models(glasses: list) -> None:
+    models = [xray(glass) for glass in glasses[:2]]
+    mean = mean_scattering(models)
+    np.testing.assert_allclose(mean.f, (models[0].f + models[1].f) / 2, atol=1e-12)
+    np.testing.assert_allclose(mean.d_std, abs(models[0].d - models[1].d) / 2**0.5, atol=1e-12)
+    assert mean_scattering(models[:1]) is models[0]
 
 
 def stretched(atoms):
@@ -233,6 +260,8 @@ def test_bad_input(tmp_path: Path) -> None:
     bad.write_text("# nothing\n")
     with pytest.raises(InputError, match="fewer than two"):
         read_measured(bad)
+    with pytest.raises(InputError, match=r"cannot tell F\(Q\) from D\(r\).*got \.txt"):
+        _ = Measured(Q, Q, Q, "curve.txt").kind
     with pytest.raises(InputError, match="cannot read"):
         read_measured(tmp_path / "absent.int01")
     salt = Structure([6, 30], [[0, 0, 0], [2.0, 0, 0]], np.eye(3) * 5)

@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import fft
 
 from ..core import Frame, InputError, as_trajectory
 from ..core.neighbors import neighbor_list
@@ -228,6 +227,8 @@ def _survived(table: NDArray[np.bool_]) -> Array:
 def _there_again(table: NDArray[np.bool_]) -> Array:
     """Time origins (lags,) after which a bond of `table` is there, broken or not; by FFT."""
     frames = table.shape[1]
+    from scipy import fft  # a quarter of a second to import
+
     length = fft.next_fast_len(2 * frames - 1, real=True)
     power = np.square(np.abs(fft.rfft(table.astype(np.float64), n=length, axis=1))).sum(axis=0)
     return np.asarray(np.rint(fft.irfft(power, n=length)[:frames]))

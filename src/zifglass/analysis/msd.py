@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import fft
 
 from ..core import InputError, Trajectory, as_trajectory
 from ..core.settings import Settings, settings_from
@@ -186,6 +185,8 @@ def _msd_of_tracks(tracks: Array) -> Array:
     DOI 10.1051/sfn/201112010: the squares by running sums, the products by FFT."""
     frames = tracks.shape[-1]
     centred = tracks - tracks.mean(axis=2, keepdims=True)
+    from scipy import fft  # a quarter of a second to import
+
     length = fft.next_fast_len(2 * frames - 1, real=True)
     power = np.square(np.abs(fft.rfft(centred, n=length, axis=2))).sum(axis=1)
     products = fft.irfft(power, n=length, axis=1)[:, :frames]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -21,6 +21,8 @@ from .rdf import Rdf, RdfAccumulator, RdfSettings
 Array = NDArray[np.float64]
 Radiation = Literal["xray", "neutron"]
 Normalisation = Literal["faber-ziman", "mean-square"]
+Kind = Literal["F(Q)", "D(r)"]
+_kinds: dict[str, Kind] = {".int01": "F(Q)", ".dofr": "D(r)"}
 
 
 class ScatteringSettings(Settings):
@@ -40,7 +42,9 @@ class ScatteringSettings(Settings):
         default=0.1, ge=0, description="Å; half width of the sphere that smooths D(r); 0: none"
     )
     normalisation: Normalisation = Field(
-        default="faber-ziman", description="F(Q) is divided by ⟨f⟩² (faber-ziman) or ⟨f²⟩"
+        default="mean-square",
+        description="F(Q) is divided by ⟨f²⟩ (mean-square, as in the published files) or by ⟨f⟩² "
+        "(faber-ziman)",
     )
 
     @model_validator(mode="after")
@@ -89,19 +93,47 @@ class Measured:
     y_std: Array
     source: str
 
+    @property
+    def kind(self) -> Kind:
+        """F(Q) or D(r), told by the suffix of the file; InputError for any other."""
+        suffix = Path(self.source).suffix.lower()
+        if suffix not in _kinds:
+            raise InputError(
+                "cannot tell F(Q) from D(r): expected a file name that ends in "
+                f"{' or '.join(_kinds)}, got {suffix or 'no suffix'}",
+                self.source,
+            )
+        return _kinds[suffix]
+
+
+class ComparisonSettings(Settings):
+    """Over what a model is compared with a measurement, and its one scale fitted."""
+
+    q_start: float = Field(default=1.0, ge=0, description="Å⁻¹; F(Q) is compared from here")
+    q_stop: float = Field(default=20.0, gt=0, description="Å⁻¹; F(Q) is compared up to here")
+    r_start: float = Field(default=1.0, ge=0, description="Å; D(r) is compared from here")
+    r_stop: float = Field(
+        default=12.0,
+        gt=0,
+        description="Å; D(r) is compared up to here: stay below the cell length, where a "
+        "periodic model sees itself",
+    )
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
     """A model beside a measurement: ``measured ≈ scale * model``.
 
     x (n,): the measured points in the range compared. measured, model (n,): the model
-    interpolated to x and multiplied by `scale`. scale: the one number fitted, by least squares.
+    interpolated to x and multiplied by `scale`; model_std (n,): its error, so treated, NaN where
+    none was given. scale: the one number fitted, by least squares.
     residual: ``sqrt(Σ (measured - model)² / Σ measured²)``.
     """
 
     x: Array
     measured: Array
     model: Array
+    model_std: Array
     scale: float
     residual: float
 
@@ -256,16 +288,57 @@ def read_measured(path: str | Path) -> Measured:
     return Measured(table[:, 0], table[:, 1], table[:, 2], str(path))
 
 
-def compare(measured: Measured, x: Array, model: Array, *, start: float, stop: float) -> Comparison:
+def compare(
+    measured: Measured,
+    x: Array,
+    model: Array,
+    model_std: Array | None = None,
+    *,
+    start: float,
+    stop: float,
+) -> Comparison:
     """`model` (n,) at `x` beside a measurement over start … stop (Å or Å⁻¹), one scale fitted."""
     chosen = (measured.x >= max(start, x[0])) & (measured.x <= min(stop, x[-1]))
     if chosen.sum() < 2:
         raise InputError(f"no measured points between {start:g} and {stop:g}", measured.source)
     points, values = measured.x[chosen], measured.y[chosen]
     at_points = np.interp(points, x, model)
+    std = np.full(len(x), np.nan) if model_std is None else model_std
     scale = float(values @ at_points / (at_points @ at_points))
     residual = float(np.sqrt(np.square(values - scale * at_points).sum() / np.square(values).sum()))
-    return Comparison(points, values, scale * at_points, scale, residual)
+    return Comparison(
+        x=points,
+        measured=values,
+        model=scale * at_points,
+        model_std=abs(scale) * np.interp(points, x, std),
+        scale=scale,
+        residual=residual,
+    )
+
+
+def compare_scattering(
+    measured: Measured, model: Scattering, *, settings: ComparisonSettings | None = None
+) -> Comparison:
+    """F(Q) or D(r) of `model`, whichever `measured` is (its `kind`), beside it."""
+    s = settings or ComparisonSettings()
+    if measured.kind == "F(Q)":
+        return compare(measured, model.q, model.f, model.f_std, start=s.q_start, stop=s.q_stop)
+    return compare(measured, model.r, model.d, model.d_std, start=s.r_start, stop=s.r_stop)
+
+
+def mean_scattering(models: Sequence[Scattering]) -> Scattering:
+    """Mean of several models of the same settings; std is their standard deviation."""
+    first, *others = models
+    if not others:
+        return first
+    f, d = np.array([m.f for m in models]), np.array([m.d for m in models])
+    return replace(
+        first,
+        f=f.mean(axis=0),
+        f_std=f.std(axis=0, ddof=1),
+        d=d.mean(axis=0),
+        d_std=d.std(axis=0, ddof=1),
+    )
 
 
 def _of_trajectory(trajectory: Any, settings: ScatteringSettings | None) -> ScatteringAccumulator:

@@ -21,7 +21,6 @@ from pydantic import Field
 from ..core import Frame, InputError, Trajectory
 from ..core.neighbors import neighbor_list
 from ..core.settings import Settings
-from ..core.statistics import mean_of_series
 from .accumulate import block_ranges
 from .angles import AnglesAccumulator, AnglesSettings
 from .bonds import BondsAccumulator, BondsSettings
@@ -31,10 +30,11 @@ from .melting import melting
 from .msd import frame_spacing, msd
 from .network import NetworkSettings, network
 from .pmf import pmf_of_rdf
-from .pores import Pores, PoreSettings, pores
+from .pore_series import pore_series
+from .pores import Pores, PoreSettings, PoreSizes, pore_sizes, pores
 from .rdf import RdfAccumulator, RdfSettings
 from .rings import RingAccumulator, RingSettings
-from .scattering import ScatteringAccumulator, ScatteringSettings
+from .scattering import ComparisonSettings, ScatteringAccumulator, ScatteringSettings
 
 Quantity = Literal[
     "rdf", "pmf", "angles", "coordination", "linkers", "rings", "pores", "scattering",
@@ -68,6 +68,11 @@ class SurveySettings(Settings):
     pore_frames: int = Field(
         default=10, ge=1, description="frames, evenly spread, whose pores are measured"
     )
+    size_frames: int = Field(
+        default=1,
+        ge=0,
+        description="frames, evenly spread, whose pore sizes are measured, some 14 s each; 0: none",
+    )
     scattering_frames: int = Field(
         default=100, ge=1, description="frames, evenly spread, that scattering is averaged over"
     )
@@ -77,24 +82,9 @@ class SurveySettings(Settings):
     scattering: ScatteringSettings = Field(
         default_factory=ScatteringSettings, description="X-ray F(Q) and D(r)"
     )
-
-
-@dataclass(frozen=True, eq=False)
-class PoreSeries:
-    """Pores of some frames. frames (n,): their numbers. each (n,): what `pores` gave. Means over
-    the frames with standard errors (of one frame: its sampling error): porous_volume cm³/kg,
-    surface_area m²/g, largest_included_sphere and largest_free_sphere Å."""
-
-    frames: NDArray[np.int64]
-    each: tuple[Pores, ...]
-    porous_volume: float
-    porous_volume_std: float
-    surface_area: float
-    surface_area_std: float
-    largest_included_sphere: float
-    largest_included_sphere_std: float
-    largest_free_sphere: float
-    largest_free_sphere_std: float
+    comparison: ComparisonSettings = Field(
+        default_factory=ComparisonSettings, description="ranges of measured F(Q) and D(r)"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +135,7 @@ def survey(
     ]
     total = sum(job.frames for job in jobs)
     # A process takes a second to start: not for a handful of frames without pores.
-    alone = total <= _few and sum(job.key[1] == "pores" for job in jobs) < 2
+    alone = total <= _few and sum(job.key[1] in ("pores", "sizes") for job in jobs) < 2
     done, answers = 0, {}
     report(0, total)
     for key, answer, frames in _run(jobs, 1 if alone else processes):
@@ -212,6 +202,11 @@ def _jobs(
         if quantity in wanted:
             jobs.append(_Job((name, quantity, 0), call, (trajectory,)))
     if "pores" in wanted:
+        # Sizes first: they take longest.
+        jobs += [
+            _Job((name, "sizes", i), _sizes_of, (trajectory, i, settings.pores))
+            for i in sorted(_spread(len(trajectory), settings.size_frames))
+        ]
         jobs += [
             _Job((name, "pores", i), _pores_of, (trajectory, i, settings.pores))
             for i in sorted(_spread(len(trajectory), settings.pore_frames))
@@ -349,8 +344,7 @@ def _results(
         pair = f"{settings.metal}-{settings.donor}"
         results["pmf"] = pmf_of_rdf(results["rdf"], pair, temperature=temperature)
     if "pores" in wanted:
-        keys = sorted(key for key in answers if key[0] == "pores")
-        results["pores"] = _pore_series([k[1] for k in keys], [answers[k] for k in keys])
+        results["pores"] = pore_series(answers)
     results |= {q: answers[q, 0] for q in ("msd", "melting") if q in wanted}
     return {quantity: results[quantity] for quantity in QUANTITIES if quantity in wanted}
 
@@ -366,12 +360,5 @@ def _pores_of(trajectory: Trajectory, index: int, settings: PoreSettings) -> Por
     return pores(trajectory[index], settings=settings)
 
 
-def _pore_series(frames: list[int], each: list[Pores]) -> PoreSeries:
-    columns: dict[str, float] = {}
-    for name in ("porous_volume", "surface_area", "largest_included_sphere", "largest_free_sphere"):
-        average = mean_of_series([getattr(p, name) for p in each])
-        columns[name] = average.mean
-        # One frame: the sampling error of Zeo++; sizes are exact for the radii.
-        alone = getattr(each[0], f"{name}_std", 0.0)
-        columns[f"{name}_std"] = average.std if len(each) > 1 else alone
-    return PoreSeries(frames=np.array(frames), each=tuple(each), **columns)
+def _sizes_of(trajectory: Trajectory, index: int, settings: PoreSettings) -> PoreSizes:
+    return pore_sizes(trajectory[index], settings=settings)

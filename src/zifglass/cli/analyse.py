@@ -46,6 +46,13 @@ def analyse(
     temperature: Annotated[
         float | None, typer.Option(help="K, for the PMF. Default: the frames' own, else 300.")
     ] = None,
+    measured: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Measured F(Q) (.int01, Q in Å⁻¹) or D(r) (.dofr, r in Å) to compare with; "
+            "may be given again."
+        ),
+    ] = None,
     processes: Annotated[
         int, typer.Option(min=0, help="Processes; 0 takes every core this job may use.")
     ] = 0,
@@ -63,6 +70,7 @@ def analyse(
     from zifglass.core.machine import usable_cores
     from zifglass.core.settings import settings_from
     from zifglass.io import read, species_map_from_text
+    from zifglass.report.measured import measured_files
     from zifglass.report.structure import write_surveys
 
     from .progress import Progress
@@ -74,6 +82,7 @@ def analyse(
         values["temperature"] = temperature
     settings = settings_from(SurveySettings, values, changes=change or ())
     mapping = None if species_map is None else species_map_from_text(species_map)
+    beside = measured_files(measured or [], settings)
     paths = _expanded(trajectories)
     chosen = {
         name: _stretch(read(path, species_map=mapping, timestep=timestep), first, last)[::every]
@@ -86,7 +95,7 @@ def analyse(
             processes=processes or usable_cores(),
             report=lambda done, total: bar.update(done, total=total),
         )
-    total = write_surveys(surveys, settings, output)
+    total = write_surveys(surveys, settings, output, measured=beside)
     for quantity, reason in {k: v for s in surveys.values() for k, v in s.skipped.items()}.items():
         typer.echo(f"left out: {quantity} ({reason})", err=True)
     for note in dict.fromkeys(note for s in surveys.values() for note in s.notes):

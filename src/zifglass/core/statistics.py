@@ -13,7 +13,6 @@ from math import ceil
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft
 
 from .errors import InputError
 
@@ -81,6 +80,8 @@ def autocorrelation(series: ArrayLike) -> Array:
     values = np.asarray(series, dtype=np.float64)
     count = len(values)
     deviation = values - values.mean(axis=0)
+    from scipy import fft  # a quarter of a second to import
+
     length = fft.next_fast_len(2 * count, real=True)
     power = np.abs(fft.rfft(deviation, n=length, axis=0)) ** 2
     products = fft.irfft(power, n=length, axis=0)[:count]

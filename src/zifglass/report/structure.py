@@ -11,39 +11,56 @@ from typing import Any
 import numpy as np
 import yaml
 
+from zifglass.analysis import Measured
 from zifglass.analysis.survey import Survey, SurveySettings
 from zifglass.core import Quantity
 from zifglass.core.files import plain, write_json, write_text
 
+from .figures.measured import draw_measured
 from .figures.structure import draw
+from .measured import compare_measured, measured_summary, measured_table
 from .structure_tables import Columns, columns, summary
 
 
 def write_surveys(
-    surveys: Mapping[str, Survey], settings: SurveySettings, folder: str | Path
+    surveys: Mapping[str, Survey],
+    settings: SurveySettings,
+    folder: str | Path,
+    *,
+    measured: Mapping[str, Measured] | None = None,
 ) -> dict[str, dict[str, Quantity]]:
     """Write all of `surveys` (name → survey) into `folder`; return its results by column title.
 
     One trajectory: its files lie in `folder`. Many: each in a folder of its name, and in
     `folder` trajectories.csv, figures that show all and, where all are of one composition, their
     mean ± standard deviation as results.json. Returned: {"": that} or {name: of each}.
+    measured (of `measured_files`): compared with the mean of all, which are of one composition.
     """
     folder = Path(folder)
+    measured = measured or {}
+    compared = compare_measured(measured, surveys, settings)
+    beside = measured_summary(measured, compared)
     if len(surveys) == 1:
         ((name, survey),) = surveys.items()
-        total = {"": _write_one(name, survey, folder)}
+        total = {"": _write_one(name, survey, folder, beside)}
     else:
-        each = {name: _write_one(name, survey, folder / name) for name, survey in surveys.items()}
+        each = {
+            name: _write_one(name, survey, folder / name, {}) for name, survey in surveys.items()
+        }
         total = dict(each)
         if len({survey.formula for survey in surveys.values()}) == 1:
-            total = {"": mean_of_trajectories(each)}
+            total = {"": mean_of_trajectories(each) | beside}
             _write_results(total[""], folder)
         write_csv(folder / "trajectories.csv", _side_by_side(each))
         shared = set.intersection(*(set(survey.results) for survey in surveys.values()))
         for quantity in sorted(shared):
             results = {name: survey.results[quantity] for name, survey in surveys.items()}
             draw(quantity, results, folder / quantity)
-    write_text(folder / "settings.yaml", _settings(surveys, settings))
+    if compared:
+        write_csv(folder / "measured.csv", measured_table(measured, compared))
+        model = "model" if len(surveys) == 1 else f"mean of {len(surveys)} models"
+        draw_measured(measured, compared, folder / "measured", model=model)
+    write_text(folder / "settings.yaml", _settings(surveys, settings, measured))
     return total
 
 
@@ -77,8 +94,10 @@ def write_csv(path: Path, table: Columns) -> None:
     write_text(path, text.getvalue())
 
 
-def _write_one(name: str, survey: Survey, folder: Path) -> dict[str, Quantity]:
-    found = summary(survey)
+def _write_one(
+    name: str, survey: Survey, folder: Path, beside: Mapping[str, Quantity]
+) -> dict[str, Quantity]:
+    found = summary(survey) | dict(beside)
     for quantity, result in survey.results.items():
         write_csv(folder / f"{quantity}.csv", columns(quantity, result))
         draw(quantity, {name: result}, folder / quantity)
@@ -102,7 +121,9 @@ def _side_by_side(each: Mapping[str, Mapping[str, Quantity]]) -> Columns:
     return table
 
 
-def _settings(surveys: Mapping[str, Survey], settings: SurveySettings) -> str:
+def _settings(
+    surveys: Mapping[str, Survey], settings: SurveySettings, measured: Mapping[str, Measured]
+) -> str:
     from zifglass import __version__
 
     trajectories: dict[str, Any] = {
@@ -122,6 +143,7 @@ def _settings(surveys: Mapping[str, Survey], settings: SurveySettings) -> str:
             "zifglass": __version__,
             "settings": settings.model_dump(mode="json"),
             "trajectories": trajectories,
+            "measured": [one.source for one in measured.values()],
         },
         sort_keys=False,
         allow_unicode=True,

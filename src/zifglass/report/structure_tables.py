@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from zifglass.analysis import Angles, BrokenLinkers, Coordination, Msd, Pmf, Rdf, RingStatistics
 from zifglass.analysis.bonds import BondLifetimes
 from zifglass.analysis.melting import Melting
+from zifglass.analysis.pore_series import PoreSeries
 from zifglass.analysis.scattering import Scattering
-from zifglass.analysis.survey import PoreSeries, Survey
+from zifglass.analysis.survey import Survey
 from zifglass.core import Quantity
 from zifglass.core.units import fs, ps
 
@@ -147,14 +148,15 @@ def _rings_table(result: RingStatistics) -> Columns:
 
 
 def _pores_summary(result: PoreSeries) -> dict[str, Quantity]:
-    settings = result.each[0].settings
-    note = f"probe radius {settings.probe_radius:g} Å, {len(result.frames)} frames"
-    units = {
-        "porous_volume": "cm³/kg",
-        "surface_area": "m²/g",
-        "largest_included_sphere": "Å",
-        "largest_free_sphere": "Å",
-    }
+    note = f"probe radius {result.each[0].settings.probe_radius:g} Å, {len(result.frames)} frames"
+    found = _quantities(result, {"porous_volume": "cm³/kg", "surface_area": "m²/g"}, note)
+    if result.sizes is None:
+        return found
+    diameters = {"largest_included_sphere": "Å", "largest_free_sphere": "Å"}
+    return found | _quantities(result.sizes, diameters, f"{len(result.sizes.frames)} frames")
+
+
+def _quantities(result: Any, units: dict[str, str], note: str) -> dict[str, Quantity]:
     return {
         name: Quantity(getattr(result, name), getattr(result, f"{name}_std"), unit, note)
         for name, unit in units.items()
@@ -162,34 +164,50 @@ def _pores_summary(result: PoreSeries) -> dict[str, Quantity]:
 
 
 def _pores_table(result: PoreSeries) -> Columns:
-    def column(name: str) -> NDArray[Any]:
-        return np.array([getattr(pores, name) for pores in result.each])
+    """One row per frame; what was not measured of a frame is NaN."""
+    sized = () if result.sizes is None else zip(result.sizes.frames, result.sizes.each, strict=True)
+    volumes = dict(zip(result.frames.tolist(), result.each, strict=True))
+    sizes = {int(frame): one for frame, one in sized}
+    frames = sorted(volumes | sizes)
 
-    return {
-        "frame": result.frames,
-        "porous volume (cm³/kg)": column("porous_volume"),
-        "sampling std (cm³/kg)": column("porous_volume_std"),
-        "accessible volume (cm³/kg)": column("accessible_volume"),
-        "surface area (m²/g)": column("surface_area"),
-        "largest included sphere Di (Å)": column("largest_included_sphere"),
-        "largest free sphere Df (Å)": column("largest_free_sphere"),
-        "included along free path Dif (Å)": column("included_along_free"),
+    def column(results: Mapping[int, Any], name: str) -> NDArray[Any]:
+        return np.array([getattr(results.get(frame), name, np.nan) for frame in frames])
+
+    table = {
+        "frame": np.array(frames),
+        "porous volume (cm³/kg)": column(volumes, "porous_volume"),
+        "sampling std (cm³/kg)": column(volumes, "porous_volume_std"),
+        "accessible volume (cm³/kg)": column(volumes, "accessible_volume"),
+        "surface area (m²/g)": column(volumes, "surface_area"),
     }
+    if sizes:
+        table |= {
+            "largest included sphere Di (Å)": column(sizes, "largest_included_sphere"),
+            "largest free sphere Df (Å)": column(sizes, "largest_free_sphere"),
+            "included along free path Dif (Å)": column(sizes, "included_along_free"),
+        }
+    return table
 
 
 def _scattering_table(result: Scattering) -> Columns:
-    length = max(len(result.q), len(result.r))
+    return padded(
+        {
+            "Q (1/Å)": result.q,
+            "F(Q)": result.f,
+            "F_std": result.f_std,
+            "r (Å)": result.r,
+            "D(r) (1/Å²)": result.d,
+            "D_std (1/Å²)": result.d_std,
+        }
+    )
 
-    def padded(values: NDArray[Any]) -> NDArray[Any]:
-        return np.concatenate([values, np.full(length - len(values), np.nan)])
 
+def padded(table: Columns) -> Columns:
+    """Columns of numbers made as long as the longest, with NaN."""
+    longest = max(len(values) for values in table.values())
     return {
-        "Q (1/Å)": padded(result.q),
-        "F(Q)": padded(result.f),
-        "F_std": padded(result.f_std),
-        "r (Å)": padded(result.r),
-        "D(r) (1/Å²)": padded(result.d),
-        "D_std (1/Å²)": padded(result.d_std),
+        name: np.concatenate([values, np.full(longest - len(values), np.nan)])
+        for name, values in table.items()
     }
 
 

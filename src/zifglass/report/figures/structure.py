@@ -58,11 +58,15 @@ def _rdf(results: Results, path: Path) -> None:
     rows = -(-len(shown) // 2)
     with figure(path, rows=rows, columns=2, size=(4.6, 2.1)) as (drawing, panels):
         panels = np.atleast_1d(panels).ravel()
-        for axes, pair in zip(panels, shown, strict=False):
+        for index, (axes, pair) in enumerate(zip(panels, shown, strict=False)):
             _curves(axes, results, partial(_of_pair, pair=pair))
             axes.axhline(1.0, color="0.6", linewidth=0.6, zorder=0)
-            axes.set(xlabel="r (Å)", ylabel=f"g(r), {pair[0]}–{pair[1]}", xlim=(0, first.edges[-1]))
+            axes.set(ylabel=f"g(r), {pair[0]}–{pair[1]}", xlim=(0, first.edges[-1]))
             axes.set_ylim(bottom=0)
+            if index < len(shown) - 2:
+                axes.tick_params(labelbottom=False)
+            else:
+                axes.set_xlabel("r (Å)")
         for axes in panels[len(shown) :]:
             axes.set_visible(False)
         _shared_legend(drawing, panels)

@@ -20,7 +20,6 @@ LINES = ("-", "--", "-.", ":")
 _settings: dict[str, Any] = {
     "figure.dpi": 100,
     "savefig.dpi": 160,
-    "figure.constrained_layout.use": True,
     "font.size": 10,
     "axes.labelsize": 10,
     "axes.spines.top": False,
@@ -38,11 +37,17 @@ _settings: dict[str, Any] = {
 
 @contextmanager
 def figure(
-    path: str | Path, *, rows: int = 1, columns: int = 1, size: tuple[float, float] | None = None
+    path: str | Path,
+    *,
+    rows: int = 1,
+    columns: int = 1,
+    size: tuple[float, float] | None = None,
+    heights: tuple[float, ...] | None = None,
 ) -> Iterator[tuple[Figure, Any]]:
     """Yield (figure, axes); on leaving, write `path`.png and `path`.svg, each whole or not at all.
 
-    `size` is one panel's width and height in inches. Draws without a display.
+    `size` is one panel's width and height in inches. With `heights` the rows have these relative
+    heights and share the axis below. Draws without a display.
     """
     import matplotlib as mpl
     from cycler import cycler
@@ -52,9 +57,19 @@ def figure(
     width, height = size or (4.6, 3.3)
     settings: Any = _settings | {"axes.prop_cycle": cycler(color=COLOURS)}
     with mpl.rc_context(settings):
-        drawing = Figure(figsize=(width * columns, height * rows))
+        drawing = Figure(figsize=(width * columns, height * rows), layout="constrained")
         FigureCanvasAgg(drawing)
-        yield drawing, drawing.subplots(rows, columns)
+        yield (
+            drawing,
+            drawing.subplots(
+                rows, columns, height_ratios=heights, sharex="col" if heights else False
+            ),
+        )
+        # Laid out once for both files: the layout takes as long as the drawing.
+        layout = drawing.get_layout_engine()
+        if layout is not None:
+            layout.execute(drawing)
+            drawing.set_layout_engine(None)
         for suffix in (".png", ".svg"):
             with atomic_path(Path(path).with_suffix(suffix)) as temporary:
                 drawing.savefig(
