@@ -6,21 +6,44 @@ import csv
 import json
 import subprocess
 import sys
+import warnings
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import yaml
 
+from zifglass.cli.main import main
 from zifglass.core import ArrayTrajectory, Frame, Structure
 from zifglass.io import structures, write
 
 IMAGES = (".png", ".svg")
 
 
-def analyse(*arguments: object) -> subprocess.CompletedProcess[str]:
+def by_command(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """As a user runs it: a new interpreter, a second or two of imports."""
     command = [sys.executable, "-m", "zifglass.cli.main", "analyse", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True)
+
+
+def analyse(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same `main`, in this process."""
+    command = ["zifglass", "analyse", *map(str, arguments)]
+    out, err, status = StringIO(), StringIO(), 0
+    with (
+        redirect_stdout(out),
+        redirect_stderr(err),
+        patch.object(sys, "argv", command),
+        patch.object(warnings, "formatwarning", warnings.formatwarning),
+    ):
+        try:
+            main()
+        except SystemExit as exit:
+            status = exit.code if isinstance(exit.code, int) else int(exit.code is not None)
+    return subprocess.CompletedProcess(command, status, out.getvalue(), err.getvalue())
 
 
 def vibrating(frames: int, *, spacing: float = 100.0, seed: int = 0) -> ArrayTrajectory:
@@ -40,9 +63,13 @@ def vibrating(frames: int, *, spacing: float = 100.0, seed: int = 0) -> ArrayTra
 
 @pytest.fixture(scope="module")
 def glasses(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The issue's own command on the four shared glasses."""
+    """Four published glasses, with the measured F(Q) and D(r) of one at 31 °C."""
     out = tmp_path_factory.mktemp("glasses") / "out"
-    done = analyse(published / "glasses" / "*.cif", "-o", out)
+    measured = published / "xray" / "ZIF4glassa_31"
+    done = by_command(
+        published / "glasses" / "*.cif", "-o", out, "--set", "size_frames=0",
+        "--measured", f"{measured}.dofr", "--measured", f"{measured}.int01",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "left out: msd" in done.stderr  # one frame each: said, not hidden
     return out
@@ -72,6 +99,73 @@ def test_every_quantity_has_its_table_and_figures(glasses: Path) -> None:
     settings = yaml.safe_load((glasses / "settings.yaml").read_text())
     assert settings["settings"]["rdf"]["r_max"] == 12.0
     assert len(settings["trajectories"]) == 4
+
+
+def test_measured_curves_beside_the_mean_of_the_glasses(glasses: Path) -> None:
+    found = json.loads((glasses / "results.json").read_text())
+    with (glasses / "measured.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for name, unit in (("ZIF4glassa_31.dofr", " (1/Å²)"), ("ZIF4glassa_31.int01", "")):
+        columns = [
+            np.array([float(row[title]) for row in rows if row[title]])
+            for title in (f"measured{unit} of {name}", f"scaled model{unit} of {name}")
+        ]
+        left = np.square(columns[0] - columns[1]).sum() / np.square(columns[0]).sum()
+        residual = found[f"scattering_residual_{name}"]
+        assert residual["value"] == pytest.approx(left**0.5, rel=1e-9)
+        assert " to " in residual["note"]
+        # The best scale leaves nothing of the model in what remains.
+        overlap = abs(columns[1] @ (columns[0] - columns[1])) / (columns[1] @ columns[1])
+        assert overlap < 1e-9
+    assert found["scattering_scale_ZIF4glassa_31.int01"]["value"] == pytest.approx(1.0, abs=0.05)
+    for suffix in IMAGES:
+        assert (glasses / "measured").with_suffix(suffix).stat().st_size > 2000
+
+
+def test_pore_sizes_of_one_frame_beside_volumes_of_three(tmp_path: Path) -> None:
+    lone = Structure([6], [[1.0, 2.0, 3.0]], np.eye(3) * 12.0)
+    write(tmp_path / "in.extxyz", ArrayTrajectory(Frame(lone, index=i) for i in range(3)))
+    for count in (0, 1):
+        out = tmp_path / f"out{count}"
+        done = analyse(
+            tmp_path / "in.extxyz", "-o", out, "--quantities", "pores", "--processes", 1,
+            "--set", f"size_frames={count}",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        with (out / "pores.csv").open() as file:
+            rows = list(csv.DictReader(file))
+        assert [row["frame"] for row in rows] == ["0", "1", "2"]
+        sizes = [row.get("largest included sphere Di (Å)") for row in rows]
+        found = json.loads((out / "results.json").read_text())
+        assert ("largest_included_sphere" in found) == bool(count)
+        if count:
+            # To the corner of the cube furthest from the atom: √3/2 · 12 Å, less its radius.
+            assert float(sizes[0] or "nan") == pytest.approx(12 * 3**0.5 - 3.4, abs=0.02)
+            assert sizes[1:] == ["", ""]
+        else:
+            assert sizes == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("curve.txt", [], "cannot tell F(Q) from D(r)"),
+        ("curve.dofr", ["--quantities", "rdf"], "add scattering to the quantities"),
+        ("curve.int01", [], "no measured points between"),
+    ],
+)
+def test_measured_files_that_cannot_be_compared(
+    tmp_path: Path, name: str, options: list[str], sentence: str
+) -> None:
+    (tmp_path / name).write_text("# made\n30.0 1.0\n31.0 2.0\n")
+    write(tmp_path / "in.extxyz", structures.load("zif8"))
+    options = options or ["--quantities", "scattering"]
+    done = analyse(
+        tmp_path / "in.extxyz", "-o", tmp_path / "out", "--measured", tmp_path / name, *options
+    )
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_trajectory_in_time_is_the_same_on_any_number_of_processes(tmp_path: Path) -> None:
@@ -131,11 +225,23 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
     tmp_path: Path, make, options: list[str], sentence: str
 ) -> None:
     write(tmp_path / "in.extxyz", make(structures.load("zif8")))
-    done = analyse(tmp_path / "in.extxyz", "-o", tmp_path / "out", *options)
+    done = analyse(
+        tmp_path / "in.extxyz", "-o", tmp_path / "out", "--set", "size_frames=0", *options
+    )
     assert done.returncode == 2, done.stderr
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert len([line for line in done.stderr.splitlines() if line.startswith("zifglass: ")]) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_input_on_the_command_line(tmp_path: Path) -> None:
+    done = by_command(tmp_path / "absent.cif", "-o", tmp_path / "out")
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == [
+        line for line in done.stderr.splitlines() if line.startswith("zifglass: ")
+    ]
+    assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
 

@@ -201,8 +201,12 @@ def _jobs(
     for quantity, call in (("melting", melting), ("msd", msd)):
         if quantity in wanted:
             jobs.append(_Job((name, quantity, 0), call, (trajectory,)))
+    jobs += [
+        _Job((name, "frames", part.start), _fill, (trajectory, part, settings, wanted), len(part))
+        for part in block_ranges(len(trajectory))
+    ]
     if "pores" in wanted:
-        # Sizes first: they take longest.
+        # After the frames, which refuse bad input at once; sizes first, they take longest.
         jobs += [
             _Job((name, "sizes", i), _sizes_of, (trajectory, i, settings.pores))
             for i in sorted(_spread(len(trajectory), settings.size_frames))
@@ -211,10 +215,6 @@ def _jobs(
             _Job((name, "pores", i), _pores_of, (trajectory, i, settings.pores))
             for i in sorted(_spread(len(trajectory), settings.pore_frames))
         ]
-    jobs += [
-        _Job((name, "frames", part.start), _fill, (trajectory, part, settings, wanted), len(part))
-        for part in block_ranges(len(trajectory))
-    ]
     return jobs
 
 
