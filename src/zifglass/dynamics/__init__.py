@@ -1,6 +1,7 @@
 """From a crystal to a glass, watched and resumable. See README.md in this folder."""
 
-from .driver import Progress, RunResult, last_state, run
+from .driver import RunResult, last_state, run
+from .progress import Progress
 from .protocol_file import protocol_as_dict, protocol_from, read_protocol, write_protocol
 from .protocols import (
     crystal_preparation,

@@ -24,8 +24,9 @@ from zifglass.core import (
 from zifglass.core.machine import usable_cores
 from zifglass.potentials import load_potential
 
-from .driver import Progress, RunResult, run
+from .driver import RunResult, run
 from .linker_check import IntactLinkers, linkers_of
+from .progress import Progress
 from .settings import RunSettings
 from .watchdog import Check
 
