@@ -1,4 +1,4 @@
-"""What the driver costs: python -m benchmarks.dynamics [--write].
+"""What the driver costs: python -m benchmarks.dynamics → benchmarks/results/dynamics.json.
 
 1. Milliseconds of processor time per step at 272 atoms with a potential that costs nothing, for
    every ensemble, all output and monitors on; beside it ASE's integrators with a calculator that
@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -156,7 +155,7 @@ def replicas(folder: Path, steps: int = 600) -> float:
 
 
 def main() -> None:
-    """Measure, print, and with --write keep the figures."""
+    """Measure, print, and record the figures."""
     figures: dict[str, Any] = {"ms per step": {}, "ase ms per step": {}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -173,8 +172,7 @@ def main() -> None:
         print(f"trajectory: {figures['bytes per frame']:.0f} bytes per frame (limit 8192)")
         figures["two replicas"] = replicas(folder)
         print(f"two replicas on two cores: {figures['two replicas']:.2f} × one (limit 1.8)")
-    if "--write" in sys.argv:
-        print(record("dynamics", figures))
+    print(record("dynamics", figures))
 
 
 if __name__ == "__main__":

@@ -36,7 +36,9 @@ class Structure:
     def __post_init__(self) -> None:
         numbers = np.array(self.numbers, dtype=np.int64)
         positions = np.array(self.positions, dtype=np.float64)
-        pbc = np.broadcast_to(np.array(self.pbc, dtype=bool), (3,)).copy()
+        pbc = np.array(self.pbc, dtype=bool)
+        if pbc.shape != (3,):
+            pbc = np.broadcast_to(pbc, (3,)).copy()
         if numbers.ndim != 1:
             raise InputError(f"atomic numbers form one row; got shape {numbers.shape}")
         if positions.shape != (len(numbers), 3):
