@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from zifglass import load_potential, read
+from zifglass.analysis import Melting, MeltingSettings, broken_linkers, melting
 from zifglass.analysis.coordination import coordination
-from zifglass.core import Protocol, Segment, ZifglassError
+from zifglass.core import Protocol, Segment, Structure, ZifglassError
 from zifglass.core.units import GPa, kB, ps
 from zifglass.dynamics import RunSettings, read_thermo
 from zifglass.dynamics.tasks import Task, carry_out
+from zifglass.report.figures.structure import draw
 
 _deuterium = {"H": 2.0141}
 
@@ -30,7 +32,7 @@ def _segment(name: str, duration: float, low: float, high: float, frames: float)
     )
 
 
-def _crystal_run(published: Path, folder: Path, duration: float) -> None:
+def _crystal_run(published: Path, folder: Path, duration: float) -> Structure:
     try:
         load_potential("castel2024-nequip")
     except ZifglassError as error:  # neither data nor a download
@@ -42,6 +44,7 @@ def _crystal_run(published: Path, folder: Path, duration: float) -> None:
         Task(protocol, structure, "castel2024-nequip", folder, seed=1, settings=RunSettings())
     )
     assert not result.events, "no linker broke and nothing else was noted"
+    return structure
 
 
 def _kinetic_pressure_is_exact(folder: Path) -> None:
@@ -57,6 +60,7 @@ def test_crystal_short(published: Path, tmp_path: Path) -> None:
     _kinetic_pressure_is_exact(tmp_path)
     found = coordination(read(tmp_path / "trajectory.h5"), cutoff=2.5)
     assert found.mean == 4.0
+    _no_linker_is_broken(tmp_path)
     thermo = read_thermo(tmp_path)
     # The published density of every ZIF-4 cell, of standard weights though hydrogen is heavy.
     assert thermo["density_g_cm3"] == pytest.approx(1.2101, abs=2e-3)
@@ -64,12 +68,34 @@ def test_crystal_short(published: Path, tmp_path: Path) -> None:
     assert np.ptp(thermo["conserved_eV"]) < 0.02 * thermo["energy_kinetic_eV"][0]
 
 
+def _no_linker_is_broken(folder: Path) -> None:
+    assert broken_linkers(read(folder / "trajectory.h5")).fraction.max() == 0.0
+
+
+# Five picoseconds are shorter than the verdict's own ten, and than its five of persistence.
+_quick = MeltingSettings(block=0.25, persistence=4, minimum_time=4.0)
+
+
+def _melting(folder: Path, reference: Structure) -> Melting:
+    """The verdict on the run in `folder`, its figure drawn as `zifglass analyse` draws it."""
+    found = melting(read(folder / "trajectory.h5"), reference=reference, settings=_quick)
+    draw("melting", {"run": found}, folder / "melting")
+    for suffix in ("png", "svg"):
+        assert (folder / f"melting.{suffix}").stat().st_size > 10_000
+    assert len(found.clocks) == 3
+    assert all(len(clock.times) > 0 for clock in found.clocks)
+    assert found.verdict.sentence
+    return found
+
+
 @pytest.mark.long
 def test_crystal_stays_a_crystal(published: Path, tmp_path: Path) -> None:
-    _crystal_run(published, tmp_path, 5.5 * ps)
+    crystal = _crystal_run(published, tmp_path, 5.5 * ps)
     _kinetic_pressure_is_exact(tmp_path)
+    _no_linker_is_broken(tmp_path)
     found = coordination(read(tmp_path / "trajectory.h5")[50:], cutoff=2.5)
     assert found.mean == pytest.approx(4.0, abs=0.005)
+    assert _melting(tmp_path, crystal).verdict.word == "solid"
 
 
 @pytest.mark.long
@@ -86,3 +112,6 @@ def test_hot_glass_loses_coordination(published: Path, tmp_path: Path) -> None:
     cold = coordination(trajectory[:5], cutoff=2.5)
     hot = coordination(trajectory[130:], cutoff=2.5)
     assert hot.mean < cold.mean - 0.1
+    found = _melting(tmp_path, structure)
+    # Bonds that were away for a picosecond on end: not only stretched by the heat.
+    assert found.history.lost[-1] > 0.0

@@ -102,7 +102,7 @@ def _kill_repeatedly(reference: Path, folder: Path, kills: int, seed: int, steps
 
 
 def test_killed_at_random_instants_the_run_is_the_same(reference: Path, tmp_path: Path) -> None:
-    _kill_repeatedly(reference, tmp_path / "run", 8, seed=1, steps=40)
+    _kill_repeatedly(reference, tmp_path / "run", 6, seed=1, steps=40)
 
 
 @pytest.mark.long
