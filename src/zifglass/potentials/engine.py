@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 import zifglass._native as _native
 from zifglass.core import InputError, Prediction, Structure, as_structure
+from zifglass.core.machine import usable_cores
 
 from .guard import CLOSEST, check_structure
 from .lowering import lower
@@ -132,17 +133,16 @@ class EnginePotential:
         self._engine.reset()
 
 
-def cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def check_threads(threads: int | None) -> int:
-    """`threads`, or all cores for None. Raises InputError on more threads than cores: they would
-    take turns and every call would be slower."""
-    available = cores()
+    """`threads`; for None what OMP_NUM_THREADS says, else every core this process may use.
+
+    Raises InputError on more threads than cores: they would take turns and every call would be
+    slower.
+    """
+    available = usable_cores()
     if threads is None:
-        return available
+        named = os.environ.get("OMP_NUM_THREADS", "")
+        return min(int(named), available) if named.isdigit() and int(named) > 0 else available
     if not 1 <= threads <= available:
         raise InputError(
             f"{threads} threads were asked for and this process may use {available} "
