@@ -11,7 +11,8 @@ import pytest
 
 from zifglass import _native
 from zifglass.core import InputError, Prediction, Structure, units
-from zifglass.potentials.engine import EnginePotential, cores, instruction_sets
+from zifglass.core.machine import usable_cores
+from zifglass.potentials.engine import EnginePotential, instruction_sets
 from zifglass.potentials.lowering import radial_splines, radial_weights
 from zifglass.potentials.network import Network, wigner_3j
 
@@ -80,7 +81,7 @@ def strained(structure: Structure, rng: np.random.Generator) -> Structure:
 
 @pytest.fixture(scope="module")
 def castel_engine(castel: Network) -> EnginePotential:
-    return EnginePotential(castel, threads=min(2, cores()))
+    return EnginePotential(castel, threads=min(2, usable_cores()))
 
 
 # ---------------------------------------------------------------------------- the numbers
@@ -249,7 +250,7 @@ def test_bits_do_not_depend_on_threads_or_on_the_history_of_the_list(
 ) -> None:
     rng = np.random.default_rng(12)
     fresh = engine(castel, isa, threads=1)
-    aged = engine(castel, isa, threads=min(2, cores()), skin=0.9)
+    aged = engine(castel, isa, threads=min(2, usable_cores()), skin=0.9)
     walk = crystal
     for _ in range(4):
         walk = rattled(walk, rng, 0.04)
@@ -355,7 +356,7 @@ def test_bad_input_gets_one_sentence(castel_engine: EnginePotential, crystal: St
 
 def test_bad_settings_get_one_sentence(castel: Network) -> None:
     with pytest.raises(InputError, match="threads were asked for"):
-        EnginePotential(castel, threads=cores() + 1)
+        EnginePotential(castel, threads=usable_cores() + 1)
     with pytest.raises(InputError, match="threads were asked for"):
         EnginePotential(castel, threads=0)
     with pytest.raises(InputError, match="instruction set 'sse9' is not available"):
