@@ -199,7 +199,6 @@ def test_sigkill_leaves_whole_frames(tmp_path: Path) -> None:
         from zifglass.io import ChunkWriter
         writer = ChunkWriter(sys.argv[1], [30, 7, 6, 1])
         writer.truncate(max(0, writer.frames - 2))
-        print("go", flush=True)
         index = writer.frames
         while True:
             rng = np.random.default_rng(index)
@@ -207,6 +206,7 @@ def test_sigkill_leaves_whole_frames(tmp_path: Path) -> None:
             index += 1
             if index % 3 == 0:
                 writer.flush()
+                print("go", flush=True)  # from here on there is something whole to find
         """
     )
     rng = np.random.default_rng(2)
