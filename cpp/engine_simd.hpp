@@ -103,17 +103,17 @@ ZIFGLASS_INLINE Vec<R> exponential(Vec<R> x) {
 
 // The sums over the lanes of `lanes` vectors, as one vector: a transposing tree of additions,
 // always in the same order.
+template <int Half, class R, int... I>
+ZIFGLASS_INLINE Vec<R> add_halves_of(Vec<R> a, Vec<R> b, Indices<I...>) {
+  // Lanes in groups of 2 Half: a's lower (upper) half of each, then b's.
+  constexpr int shift = Simd<R>::lanes - Half;
+  return __builtin_shufflevector(a, b, (I % (2 * Half) < Half ? I : I + shift)...) +
+         __builtin_shufflevector(a, b, (I % (2 * Half) < Half ? I + Half : I + shift + Half)...);
+}
+
 template <int Half, class R>
 ZIFGLASS_INLINE Vec<R> add_halves(Vec<R> a, Vec<R> b) {
-  constexpr int n = Simd<R>::lanes;
-  typename Simd<R>::Bits low, high;
-#pragma GCC unroll 16
-  for (int i = 0; i < n; ++i) {
-    const int inside = i % (2 * Half), start = i - inside;
-    low[i] = inside < Half ? start + inside : n + start + inside - Half;
-    high[i] = low[i] + Half;
-  }
-  return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
+  return add_halves_of<Half, R>(a, b, typename MakeIndices<Simd<R>::lanes>::type{});
 }
 
 template <class R, int Count = Simd<R>::lanes>

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from zifglass.core import Structure
+from zifglass.potentials.engine import EnginePotential
 from zifglass.potentials.network import (
     Activation,
     Block,
@@ -195,3 +197,16 @@ def castel(published: Path) -> Network:
     from zifglass.potentials.importers import read_torchscript
 
     return read_torchscript(published / "mlp" / "nequip_l2r6stress0.pth")
+
+
+@pytest.fixture(scope="session")
+def engine_on() -> Callable[..., EnginePotential]:
+    """A function (network, isa, **options) → the engine with its instruction set pinned as a
+    user would pin it."""
+
+    def make(network: Network, isa: str = "auto", **options: Any) -> EnginePotential:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("ZIFGLASS_ISA", isa)
+            return EnginePotential(network, **options)
+
+    return make

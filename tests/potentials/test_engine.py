@@ -1,4 +1,4 @@
-"""The compiled engine against the float64 reference, against finite differences and itself."""
+"""The compiled engine with the published network: its numbers, its bits, what it refuses."""
 
 from __future__ import annotations
 
@@ -9,30 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zifglass import _native
 from zifglass.core import InputError, Prediction, Structure, units
 from zifglass.core.machine import usable_cores
 from zifglass.potentials.engine import EnginePotential, instruction_sets
 from zifglass.potentials.lowering import radial_splines, radial_weights
-from zifglass.potentials.network import Network, wigner_3j
+from zifglass.potentials.network import Network
 
 meV, MPa, GPa = units.meV, units.MPa, units.GPa
-
-SHAPES = {
-    "scalars": {"hidden": "6x0e", "edges": "0e"},
-    "so3": {"hidden": "18x0e+17x1e+3x2e", "edges": "0e+1e+2e"},
-    "parity": {"hidden": "5x0e+4x0o+3x1e+7x1o+2x2e", "edges": "0e+1o+2e"},
-    "l3": {"hidden": "4x0e+3x1o+2x2e+5x3o", "edges": "0e+1o+2e+3o"},
-    "residual": {"hidden": "6x0e+33x1o", "edges": "0e+1o", "layers": 3, "residual": True},
-    "one layer": {"hidden": "16x0e+2x1e", "edges": "0e+1e", "layers": 1},
-}
-
-
-def engine(network: Network, isa: str = "auto", **options: object) -> EnginePotential:
-    """An engine whose instruction set is pinned as a user would pin it."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ZIFGLASS_ISA", isa)
-        return EnginePotential(network, **options)  # type: ignore[arg-type]
 
 
 def reference(network: Network, structure: Structure) -> Prediction:
@@ -87,27 +70,6 @@ def castel_engine(castel: Network) -> EnginePotential:
 # ---------------------------------------------------------------------------- the numbers
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("isa", instruction_sets())
-def test_every_kind_of_network_agrees_with_the_reference(
-    shape: str,
-    isa: str,
-    random_network: Callable[..., Network],
-    random_structure: Callable[..., Structure],
-) -> None:
-    network = random_network(np.random.default_rng(3), cutoff=3.5, **SHAPES[shape])
-    structure = random_structure(np.random.default_rng(4), atoms=19, density=0.06)
-    wanted = reference(network, structure)
-    # float64: what is left is the splines' error. Forces here are of order 10 eV/Å.
-    exact = engine(network, isa, dtype="float64")(structure)
-    assert_close(exact, wanted, mean=1e-6, most=1e-5, energy=1e-7, stress=1e-7)
-    np.testing.assert_allclose(exact.energies, wanted.energies, atol=1e-6)
-    # float32: rounding, 6e-8 relative, over sums of a few thousand terms.
-    scale = 1 + np.abs(wanted.forces).max()
-    single = engine(network, isa)(structure)
-    assert_close(single, wanted, mean=1e-5 * scale, most=1e-4 * scale, energy=1e-4, stress=1e-4)
-
-
 def test_published_network_on_its_crystal(
     castel_engine: EnginePotential, castel: Network, crystal: Structure
 ) -> None:
@@ -123,10 +85,13 @@ def test_published_network_on_its_crystal(
 
 @pytest.mark.parametrize("isa", instruction_sets())
 def test_published_network_far_from_its_crystal_on_every_instruction_set(
-    isa: str, castel: Network, crystal: Structure, castel_far: tuple[Structure, Prediction]
+    isa: str,
+    engine_on: Callable[..., EnginePotential],
+    castel: Network,
+    castel_far: tuple[Structure, Prediction],
 ) -> None:
     structure, wanted = castel_far
-    assert_published_bounds(engine(castel, isa)(structure), wanted)
+    assert_published_bounds(engine_on(castel, isa)(structure), wanted)
 
 
 @pytest.fixture(scope="module")
@@ -183,74 +148,19 @@ def test_agreement_with_torchscript_is_float32_noise(
     assert prediction.energy == pytest.approx(out["total_energy"].item(), abs=0.03)
 
 
-# ---------------------------------------------------------------- derivatives, invariances
-
-
-def test_forces_and_stress_are_the_derivatives_of_the_energy(
-    random_network: Callable[..., Network], random_structure: Callable[..., Structure]
-) -> None:
-    # Central differences of the splined energy itself: error of order step², 1e-8.
-    network = random_network(np.random.default_rng(8), cutoff=3.5, **SHAPES["l3"])
-    structure = random_structure(np.random.default_rng(9), atoms=8, density=0.06)
-    potential = engine(network, dtype="float64")
-    prediction, step = potential(structure), 1e-4
-    for atom, axis in [(0, 0), (3, 1), (7, 2)]:
-        moved = []
-        for sign in (1, -1):
-            positions = structure.positions.copy()
-            positions[atom, axis] += sign * step
-            moved.append(potential(structure.with_positions(positions)).energy)
-        numeric = -(moved[0] - moved[1]) / (2 * step)
-        assert prediction.forces[atom, axis] == pytest.approx(numeric, abs=2e-5)
-    for a, b in [(0, 0), (1, 2), (0, 2)]:
-        energies = []
-        for sign in (1, -1):
-            strain = np.zeros((3, 3))
-            strain[a, b] += 0.5 * sign * step
-            strain[b, a] += 0.5 * sign * step
-            energies.append(
-                potential(structure.scaled_to(structure.cell @ (np.eye(3) + strain))).energy
-            )
-        numeric = (energies[0] - energies[1]) / (2 * step) / structure.volume
-        assert prediction.stress[a, b] == pytest.approx(numeric, abs=1e-6)
-    np.testing.assert_allclose(prediction.forces.sum(axis=0), 0, atol=1e-9)
-
-
-def test_cells_smaller_than_the_cutoff_and_without_periodicity(
-    random_network: Callable[..., Network], random_structure: Callable[..., Structure]
-) -> None:
-    network = random_network(np.random.default_rng(3), cutoff=5.5, **SHAPES["so3"])
-    small = random_structure(np.random.default_rng(6), atoms=4, density=0.06)
-    assert small.volume ** (1 / 3) < network.cutoff
-    for pbc in [(True, True, True), (False, False, False), (True, False, True)]:
-        structure = Structure(small.numbers, small.positions, small.cell, np.array(pbc))
-        wanted = reference(network, structure)
-        got = engine(network, dtype="float64")(structure)
-        assert_close(got, wanted, mean=1e-6, most=1e-5, energy=1e-7, stress=1e-6)
-
-
-def test_a_supercell_has_the_same_forces_and_stress(
-    random_network: Callable[..., Network], random_structure: Callable[..., Structure]
-) -> None:
-    network = random_network(np.random.default_rng(3), cutoff=3.5, **SHAPES["parity"])
-    one = random_structure(np.random.default_rng(6), atoms=7, density=0.06)
-    potential = engine(network, dtype="float64")
-    single, many = potential(one), potential(one.repeat((2, 3, 2)))
-    assert many.energy == pytest.approx(12 * single.energy, rel=1e-12)
-    np.testing.assert_allclose(many.forces, np.tile(single.forces, (12, 1)), atol=1e-9)
-    np.testing.assert_allclose(many.stress, single.stress, atol=1e-11)
-
-
 # ------------------------------------------------------------------------ always the same bits
 
 
 @pytest.mark.parametrize("isa", instruction_sets())
 def test_bits_do_not_depend_on_threads_or_on_the_history_of_the_list(
-    isa: str, castel: Network, crystal: Structure
+    isa: str,
+    engine_on: Callable[..., EnginePotential],
+    castel: Network,
+    crystal: Structure,
 ) -> None:
     rng = np.random.default_rng(12)
-    fresh = engine(castel, isa, threads=1)
-    aged = engine(castel, isa, threads=min(2, usable_cores()), skin=0.9)
+    fresh = engine_on(castel, isa, threads=1)
+    aged = engine_on(castel, isa, threads=min(2, usable_cores()), skin=0.9)
     walk = crystal
     for _ in range(4):
         walk = rattled(walk, rng, 0.04)
@@ -260,42 +170,10 @@ def test_bits_do_not_depend_on_threads_or_on_the_history_of_the_list(
     walk = rattled(walk, rng, 0.02)
     assert_identical(fresh(walk), aged(walk))
     assert aged.times()["list_builds"] < aged.times()["calls"]
-    assert_identical(fresh(walk), engine(castel, isa, threads=1, skin=0.0)(walk))
-
-
-def test_the_list_is_exact_however_atoms_and_cell_move(
-    random_network: Callable[..., Network], random_structure: Callable[..., Structure]
-) -> None:
-    network = random_network(np.random.default_rng(3), cutoff=3.0, **SHAPES["scalars"])
-    structure = random_structure(np.random.default_rng(6), atoms=30, density=0.05)
-    rng = np.random.default_rng(14)
-    aged = engine(network)
-    for step in range(40):
-        structure = rattled(structure, rng, 0.03)
-        if step % 5 == 0:
-            structure = structure.scaled_to(
-                structure.cell @ (np.eye(3) + 0.01 * rng.uniform(-1, 1, (3, 3)))
-            )
-        try:
-            got = aged(structure)
-        except InputError as error:
-            assert "apart" in str(error)
-            break
-        assert_identical(got, engine(network)(structure))
-    assert 1 < aged.times()["list_builds"] < aged.times()["calls"]
+    assert_identical(fresh(walk), engine_on(castel, isa, threads=1, skin=0.0)(walk))
 
 
 # ------------------------------------------------------------------------------ the parts
-
-
-def test_compiled_wigner_tensors_are_those_of_the_network() -> None:
-    for l1 in range(4):
-        for l2 in range(4):
-            for l3 in range(abs(l1 - l2), min(3, l1 + l2) + 1):
-                compiled = np.reshape(
-                    _native.engine_wigner_3j(l1, l2, l3), (2 * l1 + 1, 2 * l2 + 1, -1)
-                )
-                np.testing.assert_allclose(compiled, wigner_3j(l1, l2, l3), atol=1e-14)
 
 
 def test_splines_reproduce_the_radial_networks(castel: Network) -> None:
@@ -354,13 +232,15 @@ def test_bad_input_gets_one_sentence(castel_engine: EnginePotential, crystal: St
     castel_engine(crystal)  # and it still works
 
 
-def test_bad_settings_get_one_sentence(castel: Network) -> None:
+def test_bad_settings_get_one_sentence(
+    castel: Network, engine_on: Callable[..., EnginePotential]
+) -> None:
     with pytest.raises(InputError, match="threads were asked for"):
         EnginePotential(castel, threads=usable_cores() + 1)
     with pytest.raises(InputError, match="threads were asked for"):
         EnginePotential(castel, threads=0)
     with pytest.raises(InputError, match="instruction set 'sse9' is not available"):
-        engine(castel, "sse9")
+        engine_on(castel, "sse9")
     with pytest.raises(InputError, match="skin"):
         EnginePotential(castel, skin=-1.0)
     with pytest.raises(InputError, match="float32"):
