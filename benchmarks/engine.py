@@ -99,23 +99,34 @@ def torchscript(species: tuple[int, ...], cutoff: float) -> Call:
     return call
 
 
-def nequip_peers(folder: Path) -> dict[str, Call]:
-    """A network of the published irreps and sizes in the installed nequip, random weights:
-    eager and compiled. Neighbours included (nequip's own)."""
-    try:
-        from benchmarks.nequip_peer import calculators
-    except ImportError:
+def nequip_peers(kinds: list[str], folder: Path) -> dict[str, Call]:
+    """A network of the published irreps and sizes in the installed nequip, random weights.
+    Neighbours included (nequip's own)."""
+    if not kinds:
         return {}
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from benchmarks import nequip_peer
+
+        made = {}
+        if "eager" in kinds:
+            made["nequip eager"] = nequip_peer.eager()
+        if "compiled" in kinds:
+            path = folder / "peer.nequip.pt2"
+            made["nequip compiled"] = nequip_peer.compiled(crystal().to_ase(), path)
 
     def of(calculator: Any) -> Call:
         def call(structure: Structure) -> Any:
             atoms = structure.to_ase()
+            calculator.reset()  # ASE would hand out the results of the call before
             atoms.calc = calculator
             return atoms.get_forces(), atoms.get_stress()
 
         return call
 
-    return {name: of(c) for name, c in calculators(crystal().to_ase(), folder).items()}
+    return {name: of(calculator) for name, calculator in made.items()}
 
 
 def interleaved(
@@ -137,7 +148,7 @@ def interleaved(
     return times
 
 
-def comparison(rounds: int) -> dict[str, Any]:
+def comparison(rounds: int, kinds: list[str]) -> dict[str, Any]:
     import torch
 
     torch.set_num_threads(THREADS)
@@ -147,7 +158,7 @@ def comparison(rounds: int) -> dict[str, Any]:
         calls: dict[str, Call] = {
             "engine": engine, "TorchScript": torchscript(engine.species, engine.cutoff)
         }  # fmt: skip
-        calls |= nequip_peers(Path(folder))
+        calls |= nequip_peers(kinds, Path(folder))
         times = interleaved(calls, structure, rounds)
     median = {name: float(np.median(values)) for name, values in times.items()}
     return {
@@ -275,6 +286,10 @@ def in_child(part: str, **environment: str) -> dict[str, Any]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.engine", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="turns of the comparison")
+    parser.add_argument(
+        "--nequip", nargs="*", default=["eager", "compiled"], choices=["eager", "compiled"],
+        help="peers in the installed nequip; the compiled one takes minutes to make",
+    )  # fmt: skip
     parser.add_argument("--part", choices=["scaling", "first_call"], help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
@@ -287,7 +302,7 @@ def main() -> int:
         path = Path(folder) / "network.safetensors"
         save(network(), path)
         figures["first call"] = in_child("first_call", ZIFGLASS_BENCHMARK_NETWORK=str(path))
-    figures["comparison"] = comparison(options.rounds)
+    figures["comparison"] = comparison(options.rounds, options.nequip)
     per_atom = figures["scaling"]["us per atom"]
     found = {
         "times TorchScript": figures["comparison"]["times faster"]["TorchScript"],

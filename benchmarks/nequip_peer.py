@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +36,17 @@ def transforms() -> list[Any]:
     ]
 
 
-def compiled(model: Any, atoms: Atoms, path: Path) -> Any:
-    """The model exported ahead of time by nequip's own code, as its ASE calculator."""
+def eager() -> Any:
+    """As an ASE calculator, neighbours included."""
+    return NequIPCalculator(build(), device="cpu", transforms=transforms())
+
+
+def compiled(atoms: Atoms, path: Path) -> Any:
+    """Exported ahead of time by nequip's own code (minutes), as its ASE calculator."""
     from nequip.scripts import compile as script
     from nequip.utils.aot import aot_export_model
 
-    data = from_ase(atoms)
+    model, data = build(), from_ase(atoms)
     for transform in transforms():
         data = transform(data)
     target = COMPILE_TARGET_DICT["ase"]
@@ -64,13 +68,3 @@ def compiled(model: Any, atoms: Atoms, path: Path) -> Any:
         inductor_configs={script._AOT_METADATA_KEY: metadata}, seed=script._COMPILE_SEED,
     )  # fmt: skip
     return NequIPCalculator.from_compiled_model(str(path), device="cpu")
-
-
-def calculators(atoms: Atoms, folder: Path) -> dict[str, Any]:
-    """{"nequip eager": …, "nequip compiled": …} as ASE calculators."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        model = build()
-        result = {"nequip eager": NequIPCalculator(model, device="cpu", transforms=transforms())}
-        result["nequip compiled"] = compiled(build(), atoms, folder / "peer.nequip.pt2")
-    return result

@@ -11,7 +11,7 @@
 namespace zifglass {
 
 inline constexpr int kChunk = 32;      // edges whose harmonics and sums are held at a time
-inline constexpr int kBlock = 16;      // atoms per unit of work; no result depends on it
+inline constexpr int kBlock = 8;      // atoms per unit of work; no result depends on it
 inline constexpr int kEdgeAlign = 16;  // an atom's edges start at a multiple of this
 
 enum class Activation : int {

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -175,6 +176,28 @@ def test_the_list_is_exact_however_atoms_and_cell_move(
             break
         assert_identical(got, EnginePotential(network, threads=1)(structure))
     assert 1 < aged.times()["list_builds"] < aged.times()["calls"]
+
+
+def test_calls_from_several_python_threads_do_not_disturb_each_other(
+    random_network: MakeNetwork, random_structure: MakeStructure
+) -> None:
+    networks = [
+        random_network(np.random.default_rng(seed), cutoff=3.0, **SHAPES["so3"]) for seed in (1, 2)
+    ]
+    structures = [
+        random_structure(np.random.default_rng(seed), atoms=20 + 9 * seed, density=0.05)
+        for seed in range(3)
+    ]
+    shared = [EnginePotential(network, threads=1) for network in networks]
+    wanted = [
+        [EnginePotential(network, threads=1)(structure) for structure in structures]
+        for network in networks
+    ]
+    jobs = [(i, k) for _ in range(10) for i in range(2) for k in range(3)]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda job: shared[job[0]](structures[job[1]]), jobs))
+    for (i, k), prediction in zip(jobs, found, strict=True):
+        assert_identical(prediction, wanted[i][k])
 
 
 def test_compiled_wigner_tensors_are_those_of_the_network() -> None:
