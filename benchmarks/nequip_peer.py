@@ -55,12 +55,10 @@ def compiled(atoms: Atoms, path: Path) -> Any:
         for name in ("frame", "node", "edge")
     }
     batch = {"graph": batch["frame"], "node": batch["node"], "edge": batch["edge"]}
-    metadata = {
-        k: str(int(v)) if isinstance(v, bool) else str(v) for k, v in model.metadata.items()
-    }
+    known = model.metadata | script.get_latest_global_state(True)
+    metadata = {k: str(int(v)) if isinstance(v, bool) else str(v) for k, v in known.items()}
     metadata[script.NEQUIP_AOTI_INPUTS_KEY] = script.serialize_aoti_keys(target["input"])
     metadata[script.NEQUIP_AOTI_OUTPUTS_KEY] = script.serialize_aoti_keys(target["output"])
-    metadata |= {k: str(v) for k, v in script.get_latest_global_state(True).items()}
     aot_export_model(
         model=model, device="cpu", input_fields=target["input"], output_fields=target["output"],
         data=target["data_settings"](AtomicDataDict.to_(data, "cpu")),

@@ -202,11 +202,11 @@ def castel(published: Path) -> Network:
 @pytest.fixture(scope="session")
 def engine_on() -> Callable[..., EnginePotential]:
     """A function (network, isa, **options) → the engine with its instruction set pinned as a
-    user would pin it."""
+    user would pin it; on one thread, for the tests share the cores, unless told otherwise."""
 
     def make(network: Network, isa: str = "auto", **options: Any) -> EnginePotential:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("ZIFGLASS_ISA", isa)
-            return EnginePotential(network, **options)
+            return EnginePotential(network, **({"threads": 1} | options))
 
     return make

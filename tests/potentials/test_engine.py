@@ -64,7 +64,7 @@ def strained(structure: Structure, rng: np.random.Generator) -> Structure:
 
 @pytest.fixture(scope="module")
 def castel_engine(castel: Network) -> EnginePotential:
-    return EnginePotential(castel, threads=min(2, usable_cores()))
+    return EnginePotential(castel, threads=1)
 
 
 # ---------------------------------------------------------------------------- the numbers

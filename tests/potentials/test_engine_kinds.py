@@ -106,7 +106,7 @@ def test_forces_and_stress_are_the_derivatives_of_the_energy(
     # Central differences of the splined energy itself: error of order step², 1e-8.
     network = random_network(np.random.default_rng(8), cutoff=3.5, **SHAPES["l3"])
     structure = random_structure(np.random.default_rng(9), atoms=8, density=0.06)
-    potential = EnginePotential(network, dtype="float64")
+    potential = EnginePotential(network, threads=1, dtype="float64")
     prediction, step = potential(structure), 1e-4
     for atom, axis in [(0, 0), (3, 1), (7, 2)]:
         moved = []
@@ -139,7 +139,7 @@ def test_cells_smaller_than_the_cutoff_and_without_periodicity(
     for pbc in [(True, True, True), (False, False, False), (True, False, True)]:
         structure = Structure(small.numbers, small.positions, small.cell, np.array(pbc))
         wanted = reference(network, structure)
-        got = EnginePotential(network, dtype="float64")(structure)
+        got = EnginePotential(network, threads=1, dtype="float64")(structure)
         assert_close(got, wanted, mean=1e-6, most=1e-5, energy=1e-7, stress=1e-6)
 
 
@@ -148,7 +148,7 @@ def test_a_supercell_has_the_same_forces_and_stress(
 ) -> None:
     network = random_network(np.random.default_rng(3), cutoff=3.5, **SHAPES["parity"])
     one = random_structure(np.random.default_rng(6), atoms=7, density=0.06)
-    potential = EnginePotential(network, dtype="float64")
+    potential = EnginePotential(network, threads=1, dtype="float64")
     single, many = potential(one), potential(one.repeat((2, 3, 2)))
     assert many.energy == pytest.approx(12 * single.energy, rel=1e-12)
     np.testing.assert_allclose(many.forces, np.tile(single.forces, (12, 1)), atol=1e-9)
