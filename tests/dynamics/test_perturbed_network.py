@@ -71,7 +71,7 @@ def test_a_network_with_perturbed_weights_is_caught(tmp_path: Path) -> None:
             "--potential", str(tmp_path / "perturbed.safetensors"),
             "--protocol", str(tmp_path / "hot.yaml"), "-o", str(folder), "--seed", "1",
         ],
-        capture_output=True, text=True, timeout=300,
+        capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr

@@ -8,12 +8,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from tests.dynamics.toys import LennardJones, fcc
+from tests.dynamics.toys import CountingClock, LennardJones, fcc
 from typer.testing import CliRunner
 
 from zifglass.cli.main import app
 from zifglass.core import Potential, Stopped, ZifglassError
-from zifglass.dynamics import RunSettings, WatchSettings, named_protocol, read_thermo, tasks
+from zifglass.dynamics import RunSettings, WatchSettings, named_protocol, read_thermo, stops, tasks
 from zifglass.dynamics.quench import glass_transition
 from zifglass.dynamics.tasks import Task, carry_out, carry_out_all
 from zifglass.io import write
@@ -77,18 +77,15 @@ def test_melt_quench_on_the_command_line_resumed_twice(
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     done = runner.invoke(app, [*common, "-o", str(whole)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    stops = 0
-    for _ in range(2):
-        with pytest.raises(Stopped):
-            # 0.3 s: a part of the way; the checkpoint is where it stopped.
-            runner.invoke(
-                app, [*common, "-o", str(cut), "--max-wall", "0.005"], catch_exceptions=False
-            )
-        stops += 1
-        assert json.loads((cut / "status.json").read_text())["status"] == "stopped"
+    for times in (1, 2):
+        monkeypatch.setattr(stops, "time", CountingClock())
+        with pytest.raises(Stopped, match="the wall time of 180 s is used up"):
+            runner.invoke(app, [*common, "-o", str(cut), "--max-wall", "3"], catch_exceptions=False)
+        status = json.loads((cut / "status.json").read_text())
+        # 700 steps in all, from `before` through the heating; a look before each step.
+        assert (status["status"], status["step"]) == ("stopped", 179 * times)
     done = runner.invoke(app, [*common, "-o", str(cut)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
-    assert stops == 2
     np.testing.assert_array_equal(_positions(whole), _positions(cut))
     assert (whole / "thermo.csv").read_bytes() == (cut / "thermo.csv").read_bytes()
     thermo = read_thermo(cut)

@@ -112,6 +112,18 @@ class IdealGas:
         return Prediction(0.0, np.zeros((len(structure), 3)), np.zeros((3, 3)))
 
 
+class CountingClock:
+    """Stands for `time` in `zifglass.dynamics.stops`: a second goes by at every look, one per
+    step, so that where `max_wall` ends a run does not depend on the machine."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        """s."""
+        self.now += 1.0
+        return self.now
+
+
 def thermal_energy(temperature: float) -> float:
     """k_B T, eV."""
     return kB * temperature

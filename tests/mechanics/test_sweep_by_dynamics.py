@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.dynamics.toys import CountingClock
 from typer.testing import CliRunner
 
 from zifglass import potentials
 from zifglass.cli.main import app
 from zifglass.core import Prediction, Stopped, Structure
 from zifglass.core.units import GPa
+from zifglass.dynamics import stops
 from zifglass.io import write
 from zifglass.mechanics import static_equation_of_state
 
@@ -62,7 +64,9 @@ def argon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Struct
     return tmp_path, crystal
 
 
-def test_a_sweep_from_the_command_line(argon: tuple[Path, Structure]) -> None:
+def test_a_sweep_from_the_command_line(
+    argon: tuple[Path, Structure], monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder, crystal = argon
     arguments = [
         "mechanics", "strain-sweep", str(folder / "argon.extxyz"), "-o", str(folder / "sweep"),
@@ -70,7 +74,9 @@ def test_a_sweep_from_the_command_line(argon: tuple[Path, Structure]) -> None:
         "--set", "preparation=0.5", "--set", "ramp=0.5", "--set", "hold=12", "--set", "timestep=5",
     ]  # fmt: skip
     runner = CliRunner()
-    stopped = runner.invoke(app, [*arguments, "--max-wall", "0.02"])
+    with monkeypatch.context() as slow:
+        slow.setattr(stops, "time", CountingClock())  # 20 min: 1200 steps
+        stopped = runner.invoke(app, [*arguments, "--max-wall", "20"])
     assert isinstance(stopped.exception, Stopped), stopped.output
     done = runner.invoke(app, arguments, catch_exceptions=False)
     assert done.exit_code == 0, done.output
