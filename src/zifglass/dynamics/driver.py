@@ -7,6 +7,7 @@ the same bits as one that was never touched.
 
 from __future__ import annotations
 
+import os
 import time as clock
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -101,7 +102,8 @@ def run(
         if velocities is not None:
             identity["starting_velocities"] = sha256_of_arrays(velocities)
         if fork is not None:
-            identity["forked_from"] = str(fork)
+            # Seen from the run, so that a folder that holds both can be moved.
+            identity["forked_from"] = os.path.relpath(fork, folder)
         place.settle(identity)
         rng = np.random.Generator(np.random.PCG64(seed))
         course = Course(protocol, system, rng, settings.velocities)

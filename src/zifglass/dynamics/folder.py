@@ -12,11 +12,9 @@ run.lock          held by the process that writes here
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import platform
-import socket
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ import yaml
 from zifglass import __version__
 from zifglass.core import InputError, Potential, Protocol, Structure
 from zifglass.core.files import write_json, write_text
+from zifglass.core.locks import locked
 
 from .protocol_file import dump, protocol_as_dict
 
@@ -42,34 +41,15 @@ class RunFolder:
         self.trajectory = self.path / "trajectory.h5"
         self.checkpoints = self.path / "checkpoints"
         self.harvest = self.path / "harvest.extxyz"
-        self._lock: int | None = None
+        self._lock = ExitStack()
 
     def __enter__(self) -> RunFolder:
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise InputError(f"cannot write here: {error.strerror}", self.path) from error
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.read(self._lock, 200).decode(errors="replace").strip()
-            os.close(self._lock)
-            self._lock = None
-            raise InputError(
-                f"another process writes to this run ({holder or 'unknown'}); wait for it or stop "
-                "it",
-                self.path,
-            ) from error
-        os.ftruncate(self._lock, 0)
-        os.write(self._lock, f"process {os.getpid()} on {socket.gethostname()}\n".encode())
+        self._lock.enter_context(locked(self.path / "run.lock", what="this run"))
         self._remove_unfinished()
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        self._lock.close()
 
     def write_status(self, status: dict[str, Any]) -> None:
         """Renew status.json."""

@@ -1,0 +1,118 @@
+"""The folder of a study.
+
+plan.json          the stages as last planned, with their fingerprints, and where the folder was
+study.lock         held by the one runner that works here
+stages/NAME/       a stage's results, and stage.json: its record
+locks/NAME.lock    held by the process that works on the stage
+logs/NAME.log      what its processes said
+old/NAME-1         results that a change has made out of date
+slurm/             jobs and their logs
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zifglass.core import InputError
+from zifglass.core.files import write_json
+
+from .fingerprint import Identity, identities
+from .stage import Stage, in_order, stage_from
+
+
+@dataclass(frozen=True)
+class Place:
+    """Paths in a study folder."""
+
+    root: Path
+
+    @property
+    def plan(self) -> Path:
+        return self.root / "plan.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / "study.lock"
+
+    def stage(self, name: str) -> Path:
+        return self.root / "stages" / name
+
+    def record(self, name: str) -> Path:
+        return self.stage(name) / "stage.json"
+
+    def stage_lock(self, name: str) -> Path:
+        return self.root / "locks" / f"{name}.lock"
+
+    def log(self, name: str) -> Path:
+        return self.root / "logs" / f"{name}.log"
+
+    def put_aside(self, name: str) -> Path:
+        """Move a stage's folder to old/; where it went."""
+        number = 1
+        while (target := self.root / "old" / f"{name}-{number}").exists():
+            number += 1
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.stage(name).rename(target)
+        return target
+
+
+@dataclass(frozen=True)
+class Plan:
+    """study: an identifier kept for the life of the folder. root: where it was when planned."""
+
+    study: str
+    root: str
+    stages: tuple[Stage, ...]
+    identities: Mapping[str, Identity]
+
+
+def make_plan(place: Place, stages: Sequence[Stage]) -> Plan:
+    """Check and fingerprint `stages`; the identifier of a study planned here before is kept."""
+    study = uuid.uuid4().hex[:12]
+    if place.plan.exists():
+        study = str(_read(place.plan).get("study", study))
+    ordered = tuple(in_order(stages))
+    return Plan(study, str(place.root.resolve()), ordered, identities(ordered))
+
+
+def write_plan(place: Place, plan: Plan) -> None:
+    """Write plan.json, from which every job knows its stage."""
+    stages = [
+        stage.as_dict()
+        | {"identity": plan.identities[stage.name].parts}
+        | {"fingerprint": plan.identities[stage.name].fingerprint}
+        for stage in plan.stages
+    ]
+    write_json(place.plan, {"study": plan.study, "root": plan.root, "stages": stages})
+
+
+def read_plan(place: Place) -> Plan:
+    """The plan of a study folder. Raises InputError where there is none."""
+    value = _read(place.plan)
+    stages, found = [], {}
+    for item in value["stages"]:
+        parts, fingerprint = item.pop("identity"), item.pop("fingerprint")
+        stage = stage_from(item)
+        stages.append(stage)
+        found[stage.name] = Identity(fingerprint, parts)
+    return Plan(value["study"], value["root"], tuple(stages), found)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(
+            "this is no study folder: it has no plan.json; zifglass run STUDY.yaml makes one",
+            path.parent,
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"this plan cannot be read: {error}; run the study again", path) from error
+    if not isinstance(value, dict):
+        raise InputError("this is no plan of a study", path)
+    return value
