@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from zifglass.core import InputError
 from zifglass.training import (
@@ -55,6 +56,37 @@ def test_other_settings_or_data_are_refused(data: tuple[Path, Path], tmp_path: P
     with pytest.raises(InputError, match="no data file here"):
         train(SMALL, tmp_path / "nothing.extxyz", data[1], tmp_path / "other")
     assert not (tmp_path / "other").exists()
+
+
+def test_it_starts_from_the_weights_of_another_run(data: tuple[Path, Path], tmp_path: Path) -> None:
+    first = train(SMALL, *data, tmp_path / "first")
+    still = SMALL.model_copy(
+        update={"learning_rate": 1e-9, "learning_rate_stop": 1e-10, "decay": "cosine", "epochs": 2}
+    )
+    second = train(still, *data, tmp_path / "second", start=first.checkpoint)
+    best = first.curves.force_mae_validation[np.argmin(first.curves.loss_validation)]
+    np.testing.assert_allclose(second.curves.force_mae_validation, best, rtol=1e-5)
+    rates = yaml.safe_load((tmp_path / "second/nequip.yaml").read_text())["training_module"]
+    assert rates["lr_scheduler"]["scheduler"]["T_max"] == 2 * 24  # epochs x frames
+    with pytest.raises(InputError, match="other settings or data"):
+        train(still, *data, tmp_path / "second")
+
+
+def test_compiled_training_needs_two_frames_per_step() -> None:
+    with pytest.raises(ValueError, match="batch: 2 or more"):
+        TrainingSettings(execution="compiled", batch=1)
+
+
+@pytest.mark.long
+def test_compiled_and_eager_training_agree(data: tuple[Path, Path], tmp_path: Path) -> None:
+    pairs = SMALL.model_copy(update={"batch": 2, "epochs": 2})
+    eager = train(pairs, *data, tmp_path / "eager")
+    compiled = train(
+        pairs.model_copy(update={"execution": "compiled"}), *data, tmp_path / "compiled"
+    )
+    np.testing.assert_allclose(
+        compiled.curves.loss_validation, eager.curves.loss_validation, rtol=1e-3
+    )
 
 
 def test_allegro_trains(data: tuple[Path, Path], tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""The order of the training frames: a function of seed and epoch alone.
+"""What nequip's training process takes from here: the order of the frames, and first weights.
+
+The order is a function of seed and epoch alone.
 
 Lightning restores nequip's generator after the loader has been built from it, so that a resumed
 run would shuffle as if it were at its first epoch. A sampler that is told its epoch needs no state.
@@ -11,6 +13,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback
 from torch.utils.data import DataLoader, Sampler
 
 
@@ -37,3 +41,35 @@ def epoch_loader(*, dataset: Any, seed: int, generator: Any, **settings: Any) ->
     """A DataLoader in the order of `EpochSampler`; nequip adds dataset, generator, collation."""
     del generator  # its state is what this loader does without
     return DataLoader(dataset, sampler=EpochSampler(len(dataset), seed), **settings)
+
+
+class StartingWeights(Callback):
+    """Puts the averaged weights of another run's checkpoint into a network of the same shape
+    before its first step; a run that continues has weights of its own."""
+
+    def __init__(self, checkpoint: str) -> None:
+        self._checkpoint = checkpoint
+
+    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+        if trainer.ckpt_path is not None:
+            return
+        saved = torch.load(self._checkpoint, map_location="cpu", weights_only=True)
+        _load(pl_module.model, saved["state_dict"])
+        # The average starts where the weights do.
+        for average, weight in zip(
+            pl_module.ema.ema_weights, pl_module.model.parameters(), strict=True
+        ):
+            average.copy_(weight.detach())
+
+
+def _load(model: torch.nn.Module, state: dict[str, Any]) -> None:
+    """Buffers and averaged weights of a checkpoint, into a model of the same shape."""
+    mine = {
+        name.removeprefix("model."): value
+        for name, value in state.items()
+        if name.startswith("model.") and not name.endswith("_extra_state")
+    }
+    model.load_state_dict(mine, strict=False)
+    with torch.no_grad():
+        for index, weight in enumerate(model.parameters()):
+            weight.copy_(state[f"ema.ema_weight_{index}"])

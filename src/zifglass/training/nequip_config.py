@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ def nequip_config(
     train: Path,
     validation: Path,
     folder: Path,
+    start: Path | None = None,
 ) -> dict[str, Any]:
-    """The dictionary that nequip-train reads as YAML.
+    """The dictionary that nequip-train reads as YAML. start: a checkpoint of the same network
+    whose weights training begins with.
 
     Scales and shifts are given as numbers from `facts`, not left to nequip's resolver, so that
     the file says what was used.
@@ -92,6 +95,7 @@ def nequip_config(
                     "_target_": "lightning.pytorch.callbacks.LearningRateMonitor",
                     "logging_interval": "epoch",
                 },
+                *_start_callbacks(start),
             ],
         },
         "training_module": {
@@ -109,20 +113,12 @@ def nequip_config(
                 "lr": settings.learning_rate,
                 "amsgrad": True,
             },
-            "lr_scheduler": {
-                "scheduler": {
-                    "_target_": "torch.optim.lr_scheduler.ReduceLROnPlateau",
-                    "factor": 0.5,
-                    "patience": settings.decay_patience,
-                },
-                "monitor": monitor,
-                "interval": "epoch",
-                "frequency": 1,
-            },
+            "lr_scheduler": _decay(settings, facts.frames, monitor),
             "model": {
                 **_model(settings.model),
                 "seed": settings.seed,
                 "model_dtype": settings.precision,
+                **({"compile_mode": "compile"} if settings.execution == "compiled" else {}),
                 "type_names": species,
                 "avg_num_neighbors": facts.neighbors,
                 "per_type_energy_shifts": dict(zip(species, facts.shifts, strict=True)),
@@ -130,6 +126,30 @@ def nequip_config(
             },
         },
     }
+
+
+def _start_callbacks(start: Path | None) -> list[dict[str, Any]]:
+    if start is None:
+        return []
+    return [{"_target_": "zifglass.training.loader.StartingWeights", "checkpoint": str(start)}]
+
+
+def _decay(settings: TrainingSettings, frames: int, monitor: str) -> dict[str, Any]:
+    schedulers = "torch.optim.lr_scheduler"
+    if settings.decay == "cosine":
+        steps = settings.epochs * math.ceil(frames / settings.batch)
+        scheduler = {
+            "_target_": f"{schedulers}.CosineAnnealingLR",
+            "T_max": steps,
+            "eta_min": settings.learning_rate_stop,
+        }
+        return {"scheduler": scheduler, "interval": "step", "frequency": 1}
+    scheduler = {
+        "_target_": f"{schedulers}.ReduceLROnPlateau",
+        "factor": 0.5,
+        "patience": settings.decay_patience,
+    }
+    return {"scheduler": scheduler, "monitor": monitor, "interval": "epoch", "frequency": 1}
 
 
 def _model(model: NequipModel | AllegroModel) -> dict[str, Any]:

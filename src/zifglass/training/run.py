@@ -48,9 +48,13 @@ def train(
     validation_file: str | Path,
     folder: str | Path,
     *,
+    start: str | Path | None = None,
     report: Report = lambda curves: None,
 ) -> TrainingRun:
     """Train until the settings say stop; the same call continues a run that was cut short.
+
+    start: the checkpoint of a run of the same network, whose (averaged) weights this one begins
+    with.
 
     A run goes on from the last finished epoch. Data and settings must be those it began with.
     Raises InputError for data without the labels the loss needs or a folder of another run,
@@ -59,6 +63,8 @@ def train(
     """
     folder = Path(folder).resolve()
     files = {"train": Path(train_file).resolve(), "validation": Path(validation_file).resolve()}
+    if start is not None:
+        files["start"] = Path(start).resolve()
     require_nequip(settings)
     _prepare(settings, files, folder)
     _run_nequip(folder, settings, report)
@@ -113,7 +119,12 @@ def _prepare(settings: TrainingSettings, files: dict[str, Path], folder: Path) -
             files["train"],
         )
     config = nequip_config(
-        settings, facts, train=files["train"], validation=files["validation"], folder=folder
+        settings,
+        facts,
+        train=files["train"],
+        validation=files["validation"],
+        folder=folder,
+        start=files.get("start"),
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "nequip.yaml", yaml.safe_dump(config, sort_keys=False))

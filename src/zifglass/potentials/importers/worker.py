@@ -162,6 +162,7 @@ def _build(settings: dict[str, Any], path: Path) -> Any:
     import nequip.model
     from nequip.utils.global_state import set_global_state
 
+    settings.pop("compile_mode", None)  # how it was trained, not what it is
     name = str(settings.pop("_target_", "")).rpartition(".")[2]
     if name not in _BUILDERS:
         raise InputError(
