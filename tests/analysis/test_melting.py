@@ -16,7 +16,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from zifglass.analysis import linkers
-from zifglass.analysis.melting import MeltingSettings, melting
+from zifglass.analysis.melting import melting
+from zifglass.analysis.melting_clocks import MeltingSettings
 from zifglass.analysis.melting_monitor import MeltingMonitor
 from zifglass.core import ArrayTrajectory, Frame, InputError, Monitor, Structure, units
 from zifglass.core.files import plain

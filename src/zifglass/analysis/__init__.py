@@ -26,7 +26,8 @@ from .linkers import (
     broken_linkers,
     linkers,
 )
-from .melting import Clock, Melting, MeltingSettings, melting
+from .melting import melting
+from .melting_clocks import Clock, Melting, MeltingSettings
 from .melting_monitor import MeltingMonitor
 from .msd import (
     Msd,

@@ -15,7 +15,7 @@ from zifglass.core.trajectory import check_same_atoms
 from zifglass.core.units import ps
 
 from .linker_graphs import LinkerGraph, bond_limit, known_linkers
-from .melting import History, Melting, MeltingSettings, judge
+from .melting_clocks import History, Melting, MeltingSettings, judge
 from .network import Network, network
 from .rings import RingSettings, primitive_rings
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zifglass.analysis import Angles, BrokenLinkers, Coordination, Msd, Pmf, Rdf, RingStatistics
 from zifglass.analysis.bonds import BondLifetimes
-from zifglass.analysis.melting import Melting
+from zifglass.analysis.melting_clocks import Melting
 from zifglass.analysis.pore_series import PoreSeries
 from zifglass.analysis.scattering import Scattering
 from zifglass.analysis.survey import Survey

@@ -20,12 +20,12 @@ from zifglass.potentials.network import (
     L_MAX,
     Activation,
     Block,
+    Dense,
     Layer,
     Linear,
     Path,
     wigner_3j,
 )
-from zifglass.potentials.network.noun import Dense
 
 from .archive import Record
 

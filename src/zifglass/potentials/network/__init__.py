@@ -2,14 +2,14 @@
 
 from .file import load, save
 from .harmonics import harmonics
-from .noun import (
+from .noun import Network
+from .parts import (
     L_MAX,
     Activation,
     Block,
     Dense,
     Layer,
     Linear,
-    Network,
     Path,
     RadialBasis,
     Readout,

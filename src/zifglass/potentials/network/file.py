@@ -7,7 +7,6 @@ numbers, checked at reading), ``structure`` (JSON: everything of `Network` that 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -18,20 +17,9 @@ import numpy as np
 from zifglass.core import InputError
 from zifglass.core.files import atomic_path, plain
 
-from .noun import (
-    Activation,
-    Array,
-    Block,
-    Dense,
-    Layer,
-    Linear,
-    Network,
-    RadialBasis,
-    Readout,
-)
-from .noun import (
-    Path as PathOf,
-)
+from .description import rebuild_dense, rebuild_layer
+from .noun import Network
+from .parts import Array, RadialBasis, Readout
 
 FORMAT = "zifglass network"
 VERSION = 1
@@ -45,7 +33,7 @@ def save(network: Network, path: str | Path) -> None:
         "format": FORMAT,
         "version": str(VERSION),
         "sha256": network.sha256,
-        "structure": json.dumps(_structure(network)),
+        "structure": json.dumps(network.description()),
         "facts": json.dumps(plain(network.facts), ensure_ascii=False),
     }
     arrays = {name: np.ascontiguousarray(array) for name, array in network.arrays()}
@@ -91,15 +79,6 @@ def load(path: str | Path) -> Network:
     return network
 
 
-def digest(network: Network) -> str:
-    """SHA-256 over the structure (JSON, sorted keys), then each array's name, shape, bytes."""
-    result = hashlib.sha256(json.dumps(_structure(network), sort_keys=True).encode())
-    for name, array in network.arrays():
-        result.update(f"{name}{array.shape}".encode())
-        result.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
-    return result.hexdigest()
-
-
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
     from safetensors import SafetensorError, safe_open
 
@@ -116,54 +95,6 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Array]]:
     return header, arrays
 
 
-def _structure(network: Network) -> dict[str, Any]:
-    return {
-        "species": list(network.species),
-        "cutoff": network.cutoff,
-        "prefactor": network.basis.prefactor,
-        "p": network.basis.p,
-        "layers": [_layer_structure(layer) for layer in network.layers],
-        "readout": {
-            "sources": list(network.readout.sources),
-            **_dense_structure(network.readout.dense),
-        },
-    }
-
-
-def _layer_structure(layer: Layer) -> dict[str, Any]:
-    def blocks(items: tuple[Block, ...]) -> list[list[int]]:
-        return [[b.mul, b.l, b.parity] for b in items]
-
-    def activations(items: tuple[Activation, ...]) -> list[list[Any]]:
-        return [[a.kind, a.scale] for a in items]
-
-    def ends(items: tuple[Linear, ...]) -> list[list[int]]:
-        return [[item.source, item.target] for item in items]
-
-    return {
-        "irreps_in": blocks(layer.irreps_in),
-        "irreps_mid": blocks(layer.irreps_mid),
-        "up": ends(layer.up),
-        "paths": [[p.source, p.edge, p.l, p.parity, p.slot] for p in layer.paths],
-        "radial": _dense_structure(layer.radial),
-        "down": ends(layer.down),
-        "self_connection": ends(layer.self_connection),
-        "scalars": blocks(layer.scalars),
-        "scalar_activations": activations(layer.scalar_activations),
-        "gates": blocks(layer.gates),
-        "gate_activations": activations(layer.gate_activations),
-        "gated": blocks(layer.gated),
-        "residual": layer.residual,
-    }
-
-
-def _dense_structure(dense: Dense) -> dict[str, Any]:
-    return {
-        "matrices": len(dense.matrices),
-        "activation": [dense.activation.kind, dense.activation.scale],
-    }
-
-
 def _rebuild(structure: dict[str, Any], arrays: dict[str, Array]) -> Network:
     readout = structure["readout"]
     return Network(
@@ -174,51 +105,11 @@ def _rebuild(structure: dict[str, Any], arrays: dict[str, Array]) -> Network:
         ),
         embedding=arrays["embedding"],
         layers=tuple(
-            _rebuild_layer(item, arrays, f"layers.{i}")
-            for i, item in enumerate(structure["layers"])
+            rebuild_layer(item, arrays, f"layers.{i}") for i, item in enumerate(structure["layers"])
         ),
         readout=Readout(
-            tuple(int(s) for s in readout["sources"]), _rebuild_dense(readout, arrays, "readout")
+            tuple(int(s) for s in readout["sources"]), rebuild_dense(readout, arrays, "readout")
         ),
         scales=arrays["scales"],
         shifts=arrays["shifts"],
-    )
-
-
-def _rebuild_layer(item: dict[str, Any], arrays: dict[str, Array], prefix: str) -> Layer:
-    def blocks(name: str) -> tuple[Block, ...]:
-        return tuple(Block(*(int(n) for n in entry)) for entry in item[name])
-
-    def activations(name: str) -> tuple[Activation, ...]:
-        return tuple(Activation(str(kind), float(scale)) for kind, scale in item[name])
-
-    def linear(name: str) -> tuple[Linear, ...]:
-        return tuple(
-            Linear(int(source), int(target), arrays[f"{prefix}.{name}.{k}"])
-            for k, (source, target) in enumerate(item[name])
-        )
-
-    return Layer(
-        irreps_in=blocks("irreps_in"),
-        irreps_mid=blocks("irreps_mid"),
-        up=linear("up"),
-        source_scale=arrays[f"{prefix}.source_scale"],
-        paths=tuple(PathOf(*(int(n) for n in entry)) for entry in item["paths"]),
-        radial=_rebuild_dense(item["radial"], arrays, f"{prefix}.radial"),
-        down=linear("down"),
-        self_connection=linear("self_connection"),
-        scalars=blocks("scalars"),
-        scalar_activations=activations("scalar_activations"),
-        gates=blocks("gates"),
-        gate_activations=activations("gate_activations"),
-        gated=blocks("gated"),
-        residual=bool(item["residual"]),
-    )
-
-
-def _rebuild_dense(item: dict[str, Any], arrays: dict[str, Array], prefix: str) -> Dense:
-    kind, scale = item["activation"]
-    return Dense(
-        tuple(arrays[f"{prefix}.{k}"] for k in range(int(item["matrices"]))),
-        Activation(str(kind), float(scale)),
     )
