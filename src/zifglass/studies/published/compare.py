@@ -163,7 +163,8 @@ def _sentence_on_glasses(ours: Glasses, published: int) -> str:
 
 def _student(score: float, freedom: float) -> tuple[float, float]:
     """(two-sided probability, the score at `LEVEL`)."""
-    from scipy.stats import norm, t
+    from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-    law = norm() if freedom == inf else t(freedom)
-    return float(2.0 * law.sf(abs(score))), float(law.isf(LEVEL / 2.0))
+    if freedom == inf:
+        return 2.0 * float(ndtr(-abs(score))), -float(ndtri(LEVEL / 2.0))
+    return 2.0 * float(stdtr(freedom, -abs(score))), -float(stdtrit(freedom, LEVEL / 2.0))
