@@ -73,6 +73,10 @@ def test_protocols_ramp_and_hold() -> None:
     assert ramp.duration == hold.duration == 100 * ps
     assert hold.length_ramp is None
     assert hold.temperature == (300.0, 300.0)
+    assert protocol.masses == {}
+    heavy = StrainSweepSettings(deuterium=2.0141, timestep=1.0)
+    for one in (preparation_protocol(heavy), step_protocol("expansion", heavy)):
+        assert one.masses == {"H": 2.0141}
     up = step_protocol("expansion", StrainSweepSettings(step=0.02)).segments[0].length_ramp
     assert up is not None
     assert np.prod(up) == pytest.approx(1.02)

@@ -37,6 +37,9 @@ class StrainSweepSettings(Settings):
     ramp: float = Field(default=100.0, gt=0, description="Time of each change of the box, ps.")
     hold: float = Field(default=100.0, gt=0, description="Time at each volume, ps.")
     timestep: float = Field(default=0.5, gt=0, description="Time step, fs.")
+    deuterium: float | None = Field(
+        default=None, gt=0, description="Mass of hydrogen, amu; 2.0141 (deuterium) allows 1 fs."
+    )
     thermo_every: float = Field(default=10.0, gt=0, description="Time between pressures, fs.")
     min_steps: int = Field(
         default=2, ge=1, description="Fewest steps in each direction, unless it breaks down."

@@ -81,7 +81,7 @@ def preparation_protocol(settings: StrainSweepSettings | None = None) -> Protoco
         _nvt(s, "prepare", s.preparation),
         _nvt(s, "hold", s.hold),
     )
-    return Protocol(name="strain-sweep preparation", segments=segments)
+    return _protocol("strain-sweep preparation", s, segments)
 
 
 def step_protocol(
@@ -94,7 +94,12 @@ def step_protocol(
         _nvt(s, "ramp", s.ramp, length_ramp=equal_lengths(factor)),
         _nvt(s, "hold", s.hold),
     )
-    return Protocol(name=f"strain-sweep {direction}", segments=segments)
+    return _protocol(f"strain-sweep {direction}", s, segments)
+
+
+def _protocol(name: str, s: StrainSweepSettings, segments: tuple[Segment, ...]) -> Protocol:
+    masses = {} if s.deuterium is None else {"H": s.deuterium}
+    return Protocol(name=name, segments=segments, masses=masses)
 
 
 def _nvt(
