@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from ase.io import read
 
 from zifglass.analysis import pores as room_pores
-from zifglass.analysis.pores import PoreSettings, pore_sizes, pores
+from zifglass.analysis.pores import PoreSettings, _child, pore_sizes, pores
 from zifglass.core import InputError, Structure, ZifglassError
 from zifglass.io.structures import load
 
@@ -108,6 +109,20 @@ def test_time_limit_and_a_dying_child(
     child.write_text("import os\nos.abort()\n")
     with pytest.raises(ZifglassError, match=r"Zeo\+\+ failed on Zn16N64C96H96: exit status -6"):
         pores(crystal)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a service of the Linux kernel")
+def test_a_killed_parent_takes_the_child_with_it() -> None:
+    child = (
+        f"import sys, time; sys.path.insert(0, {str(_child.parent)!r}); import zeo_child; "
+        "zeo_child.end_with_parent(); print('ready', flush=True); time.sleep(5); print('alive')"
+    )
+    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.kill()
+        assert process.stdout.read() == b"", "the child's end closes the pipe"
 
 
 def test_bad_input(crystal: Structure) -> None:

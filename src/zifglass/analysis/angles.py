@@ -49,6 +49,8 @@ class Angles:
     found. coordinations (k,): the numbers of ends that gave angles; by_coordination,
     by_coordination_std (k, bins): the density of each, per degree, each with integral 1.
     by_coordination_count (k,): angles of each. std from blocks of frames; NaN for one frame.
+    blocks (blocks, bins): the density of each block that holds angles, block_weights (blocks,):
+    how many.
     """
 
     degrees: Array
@@ -61,6 +63,8 @@ class Angles:
     by_coordination: Array
     by_coordination_std: Array
     by_coordination_count: NDArray[np.int64]
+    blocks: Array
+    block_weights: Array
 
 
 class AnglesAccumulator:
@@ -115,6 +119,8 @@ class AnglesAccumulator:
             by_coordination=np.array([d for d, _ in split]).reshape(-1, bins),
             by_coordination_std=np.array([s for _, s in split]).reshape(-1, bins),
             by_coordination_count=histograms.sum(axis=(0, 2))[seen],
+            blocks=_shares(total)[0],
+            block_weights=_shares(total)[1],
         )
 
 
@@ -154,12 +160,18 @@ def angles(
 def _density(histograms: NDArray[np.int64]) -> tuple[Array, Array]:
     """(density, std) per degree (bins,) from counts (blocks, bins); empty blocks weigh nothing."""
     bins = histograms.shape[1]
+    blocks, weights = _shares(histograms)
+    if not len(blocks):
+        return np.full(bins, np.nan), np.full(bins, np.nan)
+    return mean_of_blocks(blocks, weights)
+
+
+def _shares(histograms: NDArray[np.int64]) -> tuple[Array, Array]:
+    """Densities per degree (blocks, bins) of the blocks that hold angles, and how many each."""
     weights = histograms.sum(axis=1)
     filled = weights > 0
-    if not filled.any():
-        return np.full(bins, np.nan), np.full(bins, np.nan)
-    blocks = histograms[filled] / weights[filled, None] / (180.0 / bins)
-    return mean_of_blocks(blocks, weights[filled])
+    width = 180.0 / histograms.shape[1]
+    return histograms[filled] / weights[filled, None] / width, weights[filled].astype(np.float64)
 
 
 def _mean(histograms: NDArray[np.int64], degrees: Array) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..core import Frame, InputError, Trajectory
+from ..core import Frame, InputError, Trajectory, ZifglassError
 from ..core.neighbors import neighbor_list
 from ..core.settings import Settings
 from .accumulate import block_ranges
@@ -246,6 +247,11 @@ def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
     pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
     try:
         yield pool
+    except BrokenProcessPool as error:
+        raise ZifglassError(
+            f"one of the {processes} processes of this analysis was killed from outside, perhaps "
+            "for want of memory; run it again, with fewer processes (--processes 1)"
+        ) from error
     finally:
         pool.shutdown(cancel_futures=True)
 

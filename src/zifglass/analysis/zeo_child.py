@@ -4,7 +4,9 @@ Reads FOLDER/structure.cif and FOLDER/request.json, writes FOLDER/answer.json. Z
 the C stdout and may abort its process; nothing of zifglass is imported here.
 """
 
+import ctypes
 import json
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -47,5 +49,13 @@ def _sizes(network: AtomNetwork, folder: Path) -> dict[str, str]:
     return {"sizes": (folder / "sizes.res").read_text()}
 
 
+def end_with_parent() -> None:
+    """On Linux: do not go on computing for a parent that was killed."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
+
+
 if __name__ == "__main__":
+    end_with_parent()
     main(Path(sys.argv[1]))
