@@ -23,7 +23,7 @@ from .job import is_current
 from .place import Place, Plan, make_plan, write_plan
 from .record import read_record
 from .stage import Stage
-from .states import StageState, count, states, with_needs
+from .states import StageState, count, last_line, states, with_needs
 
 Tell = Callable[[str], None]
 _signals = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
@@ -223,13 +223,8 @@ class _Crew:
         if code == Stopped.exit_status:
             return "stopped"
         what = f"was killed by {signal.Signals(-code).name}" if code < 0 else "ended"
-        self.failures[name] = f"its process {what}; {_last_line(self._place.log(name))}"
+        self.failures[name] = f"its process {what}; {last_line(self._place.log(name))}"
         return f"failed: {self.failures[name]}"
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    return f"its last words: {lines[-1]}" if lines else "it said nothing"
 
 
 @contextmanager

@@ -51,11 +51,32 @@ class StageState:
 
 @dataclass(frozen=True)
 class Queued:
-    """What a scheduler says of a stage. running: it has started it."""
+    """What a scheduler says of a stage. running: it has started it. fingerprint: as submitted."""
 
     job: str
     running: bool
     sentence: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The last job of a stage, once it has left the scheduler's queue. how: in words. cancelled:
+    the scheduler says that it was. log: what it said before the stage began."""
+
+    job: str
+    how: str
+    cancelled: bool
+    log: Path
+    fingerprint: str
+
+    def state(self, record: Record | None, log: Path) -> tuple[StateWord, str]:
+        """Of a stage that this job has left unfinished. log: the stage's own."""
+        said = self.log if self.log.exists() and self.log.stat().st_size else log
+        words = f"{last_line(said)} (log: {said})" if said.exists() else "it never began"
+        if record is None and self.log.exists() and not self.cancelled:
+            return "failed", f"its job {self.job} {self.how} before the work began; {words}"
+        return "interrupted", f"its job {self.job} {self.how}; {words}; run the study again"
 
 
 def states(
@@ -63,16 +84,21 @@ def states(
     plan: Plan,
     *,
     queue: Mapping[str, Queued] | None = None,
+    ended: Mapping[str, Ended] | None = None,
     failures: Mapping[str, str] | None = None,
 ) -> dict[str, StageState]:
-    """Name → state, in the order of the plan. queue: what a scheduler says, by stage. failures:
-    why, by stage, for processes that ended without saying so themselves."""
+    """Name → state, in the order of the plan. queue: what a scheduler says, by stage, and ended: of
+    jobs that it has no longer. failures: why, by stage, for processes that ended without saying
+    so themselves."""
     found: dict[str, StageState] = {}
     for stage in plan.stages:
         record = read_record(place.record(stage.name))
         word, sentence = _state(place, plan, stage, record, (queue or {}).get(stage.name))
         if word != "finished" and failures and stage.name in failures:
             word, sentence = "failed", failures[stage.name]
+        job = (ended or {}).get(stage.name)
+        if job is not None and _left(plan, stage, found, word, record, job):
+            word, sentence = job.state(record, place.log(stage.name))
         if word in ("waiting", "queued"):
             word, sentence = _unless_blocked(stage, found, word, sentence)
         found[stage.name] = StageState(
@@ -86,6 +112,32 @@ def states(
             plan.identities[stage.name].fingerprint,
         )
     return found
+
+
+def _left(
+    plan: Plan,
+    stage: Stage,
+    found: Mapping[str, StageState],
+    word: StateWord,
+    record: Record | None,
+    job: Ended,
+) -> bool:
+    """Whether `job` was the last to work on the stage, could have begun it, and is gone."""
+    if job.fingerprint != plan.identities[stage.name].fingerprint:
+        return False
+    if any(not found[need].is_finished for need in stage.needs.values()):
+        return False
+    return word == "waiting" or (word == "interrupted" and _job(record) == job.job)
+
+
+def _job(record: Record | None) -> str | None:
+    return None if record is None else record.job
+
+
+def last_line(log: Path) -> str:
+    """The last words of a process, as a phrase."""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return f"its last words: {lines[-1]}" if lines else "it said nothing"
 
 
 def _state(
