@@ -56,7 +56,7 @@ class Argon:
 
 @pytest.fixture
 def argon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Structure]:
-    monkeypatch.setattr(potentials, "load_potential", lambda name: Argon())
+    monkeypatch.setattr(potentials, "load_potential", lambda name, threads=None: Argon())
     corner = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
     cube = Structure([18] * 4, corner * lattice, np.eye(3) * lattice)
     crystal = cube.repeat((2, 2, 2))

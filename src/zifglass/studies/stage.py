@@ -131,8 +131,8 @@ class StageContext:
 
 
 Work = Callable[[StageContext], None]
-Estimator = Callable[["Stage", "Structure", Potential], tuple[float, float]]
-"""(stage, its starting structure, its potential) → (seconds on these cores, bytes)."""
+Estimator = Callable[["Stage", "Structure", float], tuple[float, float]]
+"""(stage, its starting structure, measured seconds per evaluation) → (seconds, bytes)."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,159 @@
+"""The folders that mechanics leaves: results.json, tables and figures of moduli and density."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zifglass import mechanics
+from zifglass.core import InputError, Quantity
+from zifglass.core.files import atomic_path, write_json
+from zifglass.core.units import GPa
+from zifglass.io import write
+from zifglass.mechanics import quantities
+from zifglass.mechanics.verdict import table
+
+from .figures.mechanics import pressure_volume, running
+
+
+def write_fluctuations(
+    folder: Path, result: mechanics.ElasticFluctuations, *, mass: float
+) -> dict[str, Quantity]:
+    """results.json, running.csv and the figure of running moduli; mass of the cell in amu."""
+    extremes = mechanics.directional_extremes(
+        result.compliance, samples=result.compliance_samples[:200]
+    )
+    found = {**quantities.of_fluctuations(result, mass=mass), **quantities.of_extremes(extremes)}
+    write_quantities(
+        folder,
+        found,
+        verdict={"word": result.verdict.word, "sentence": result.verdict.sentence},
+        axes=result.axes,
+        mean_cell=result.mean_cell,
+        frames=result.n_frames,
+        discarded_frames=result.discarded,
+        frames_per_independent_sample=result.inefficiency,
+        largest_strain_rms=result.strain_rms,
+    )
+    _write_csv(folder / "running.csv", *quantities.running_rows(result))
+    running(folder / "running", result)
+    return found
+
+
+def write_sweep(
+    folder: Path,
+    holds: Sequence[mechanics.Hold],
+    *,
+    mass: float,
+    settings: mechanics.StrainSweepSettings,
+) -> tuple[mechanics.StrainSweep, dict[str, Quantity]]:
+    """Fit finished holds; results.json, pressure_volume.csv and its figure. mass: amu."""
+    result = mechanics.analyse_sweep(holds, mass=mass, settings=settings)
+    found = quantities.of_sweep(result)
+    if len(result.window.chosen) >= 4:
+        found |= quantities.of_third_order(result.third_order(), mass=mass)
+    write_quantities(
+        folder,
+        found,
+        window=result.window.reason,
+        bracketed=result.bracketed,
+        holds=quantities.hold_rows(result),
+        still_wanted=[step.name for step in mechanics.next_steps(holds, settings)],
+    )
+    _write_csv(folder / "pressure_volume.csv", *quantities.pressure_rows(result))
+    pressure_volume(folder / "pressure_volume", {"sweep": result})
+    return result, found
+
+
+def write_static(folder: Path, result: mechanics.StaticElasticity) -> dict[str, Quantity]:
+    """results.json and the relaxed structure."""
+    found = quantities.of_static(result)
+    if result.stability.word == "stable":  # of an unstable tensor they have no meaning
+        found |= quantities.of_extremes(mechanics.directional_extremes(result.compliance))
+    write_quantities(
+        folder,
+        found,
+        stability={"word": result.stability.word, "sentence": result.stability.sentence},
+        collapse={"word": result.collapse.word, "sentence": result.collapse.sentence},
+    )
+    write(folder / "relaxed.extxyz", [result.structure])
+    return found
+
+
+def write_comparison(
+    folder: Path, estimates: Sequence[mechanics.Estimate]
+) -> mechanics.MechanicsVerdict:
+    """verdict.json: the methods side by side, every pair, and what they say together."""
+    compared = mechanics.compare_methods(estimates)
+    write_json(
+        folder / "verdict.json",
+        {
+            "verdict": compared.verdict.word,
+            "sentence": compared.verdict.sentence,
+            "probability": compared.probability,
+            "estimates": table(estimates),
+            "pairs": [
+                {
+                    "first": f"{c.first.method} ({c.first.average}) of {c.first.run}",
+                    "second": f"{c.second.method} ({c.second.average}) of {c.second.run}",
+                    "relation": c.relation,
+                    "difference_GPa": c.difference / GPa,
+                    "std_GPa": c.std / GPa,
+                }
+                for c in compared.comparisons
+            ],
+        },
+    )
+    return compared
+
+
+def ensembles(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Quantity → `mechanics.Ensemble` as a dictionary, with its unit, for every modulus and
+    density that all `results` (glass → results.json) have. Raises InputError where none is."""
+    tables: dict[str, dict[str, Any]] = {}
+    for name in sorted(set.intersection(*(set(one) for one in results.values())) - {"about"}):
+        entries = [one[name] for one in results.values()]
+        scalar = all(isinstance(e["value"], float) and e["std"] for e in entries)
+        if not scalar or not name.startswith(("bulk_modulus", "density")):
+            continue
+        whole = mechanics.ensemble(
+            list(results),
+            np.array([e["value"] for e in entries]),
+            stds=np.array([e["std"] for e in entries]),
+        )
+        tables[name] = {**vars(whole), "unit": entries[0]["unit"]}
+    if not tables:
+        raise InputError("these results have no modulus or density in common: one method each")
+    return tables
+
+
+def read_results(folder: Path) -> dict[str, Any]:
+    """The results.json of a folder, or such a file itself."""
+    path = folder / "results.json" if folder.is_dir() else folder
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read these results: {error.strerror}", path) from error
+    except ValueError as error:
+        raise InputError(f"this is not JSON: {error}", path) from None
+    if not isinstance(found, dict):
+        raise InputError("results are named quantities", path)
+    return found
+
+
+def write_quantities(folder: Path, found: Mapping[str, Quantity], **about: Any) -> None:
+    """results.json, with `about` beside the quantities."""
+    named = {name: quantity.as_dict() for name, quantity in found.items()}
+    write_json(folder / "results.json", {**named, "about": about})
+
+
+def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(names)
+        writer.writerows([f"{x:.8g}" if isinstance(x, float) else x for x in row] for row in rows)
