@@ -27,6 +27,7 @@ _groups: tuple[str, ...] = (
     "convert",
     "dataset",
     "doctor",
+    "evaluate",
     "label",
     "lammps",
     "md",
@@ -34,7 +35,11 @@ _groups: tuple[str, ...] = (
     "melt_quench",
     "potential",
     "relax",
+    "report",
+    "reproduce",
     "singlepoint",
+    "train",
+    "uncertainty",
 )
 
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 from html import escape
 from typing import Any
+from urllib.parse import quote
+
+# All but what ends a URL, starts an escape or is not ASCII; tag() escapes the rest.
+_safe = "".join(chr(c) for c in range(32, 127) if chr(c) not in "#%")
 
 
 class Html(str):
@@ -44,6 +49,14 @@ def island(name: str, value: Any) -> Html:
 
 
 def data_uri(content: str | bytes, kind: str) -> str:
-    """``data:kind;base64,…``."""
-    raw = content.encode() if isinstance(content, str) else content
-    return f"data:{kind};base64,{base64.b64encode(raw).decode()}"
+    """``data:kind,…``: text stays text, which is shorter than base64 and packs better."""
+    if isinstance(content, str):
+        return f"data:{kind},{quote(content, safe=_safe)}"
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def packed(name: str, content: Html) -> Html:
+    """HTML kept small until a script asks for it: gzip in base64."""
+    raw = gzip.compress(content.encode(), compresslevel=9, mtime=0)
+    text = base64.b64encode(raw).decode()
+    return Html(f'<script type="application/gzip" id="{escape(name)}">{text}</script>')

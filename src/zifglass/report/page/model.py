@@ -214,7 +214,11 @@ class Viewer3D:
 
 @dataclass(frozen=True)
 class Fold:
-    """Parts behind a title that opens; closed at first, open in print unless it is `long`."""
+    """Parts behind a title that opens; closed at first and open in print.
+
+    long: kept packed until it is opened, so that a page of many stays small and opens at once; in
+    print only if the reader had opened it.
+    """
 
     title: str
     parts: Sequence[Part]

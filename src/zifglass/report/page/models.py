@@ -68,7 +68,10 @@ def model_of(
         numbers=trajectory.numbers,
         positions=np.array(placed),
         cells=np.array([frame.structure.cell for frame in frames]),
-        labels=[_label(frame, index) for frame, index in zip(frames, kept, strict=True)],
+        labels=[
+            _label(frame, index) if len(trajectory) > 1 else ""
+            for frame, index in zip(frames, kept, strict=True)
+        ],
         overlays=overlays,
         metal=settings.metal,
         donor=settings.donor,

@@ -15,7 +15,7 @@ from zifglass.core import InputError
 from zifglass.core.files import plain, write_text
 
 from .chart import chart_html
-from .html import Html, data_uri, join, tag
+from .html import Html, data_uri, join, packed, tag
 from .model import (
     Chart,
     Download,
@@ -74,7 +74,10 @@ def page_html(page: Page) -> str:
         tag("main", *sections, id="content"),
         footer,
         _zoom(),
-        tag("noscript", tag("p", "Without scripts the charts and pictures stand still.")),
+        tag(
+            "noscript",
+            tag("p", "Without scripts the charts stand still and long parts stay closed."),
+        ),
         *_scripts(has_viewer),
     )
     return f"<!DOCTYPE html>\n{tag('html', _head(page), body, lang='en')}\n"
@@ -184,8 +187,8 @@ def _fact(value: Any) -> str:
 
 def _figure(part: Figure, names: Iterator[str]) -> Html:
     image = tag(
-        "img", src=data_uri(part.svg, "image/svg+xml"), alt=part.alt or part.caption,
-        decoding="async",
+        "img", src=data_uri(shortened(part.svg), "image/svg+xml;charset=utf-8"),
+        alt=part.alt or part.caption, decoding="async",
     )  # fmt: skip
     button = tag(
         "button", image, type="button", class_="enlarge", aria_label=f"Enlarge: {part.caption}"
@@ -193,10 +196,23 @@ def _figure(part: Figure, names: Iterator[str]) -> Html:
     return tag("figure", button, tag("figcaption", part.caption), downloads_html(part.downloads))
 
 
+_coordinates = re.compile(r'\b(?:d|x|y|points)="[^"]*"')
+_digits = re.compile(r"(\.\d\d)\d+(?![\de])")
+
+
+def shortened(svg: str) -> str:
+    """Coordinates to a hundredth of a point: what can be seen, in half the bytes."""
+    return _coordinates.sub(lambda found: _digits.sub(r"\1", found[0]), svg)
+
+
 def _fold(part: Fold, names: Iterator[str]) -> Html:
     parts = [part_html(item, names) for item in part.parts]
     inside = tag("div", *parts, class_="inside")
-    return tag("details", tag("summary", part.title), inside, class_="long" if part.long else None)
+    title = tag("summary", part.title)
+    if not part.long:
+        return tag("details", title, inside)
+    name = next(names)
+    return tag("details", title, packed(name, inside), class_="long", data_packed=name)
 
 
 def _grid(part: Grid, names: Iterator[str]) -> Html:

@@ -112,8 +112,15 @@ def _cell(cell: Cell, column: Column, right: bool, *, first: bool) -> Html:
     name = "th" if first and not right else "td"
     return tag(
         name, content, scope="row" if name == "th" else None, class_="n" if right else None,
-        title=title,
+        title=title, data_value=_sorted_by(cell),
     )  # fmt: skip
+
+
+def _sorted_by(cell: Cell) -> str | None:
+    """The number of a cell to six digits; its text is written for people."""
+    value = plain(cell.value if isinstance(cell, Quantity) else cell)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return f"{value:.6g}" if is_number else None
 
 
 def quantity_text(quantity: Quantity, *, with_unit: bool = True) -> str:

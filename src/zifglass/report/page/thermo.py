@@ -13,11 +13,12 @@ _most_points = 600
 # Column of the table (names and units as in dynamics.thermo), title; a second line is dashed.
 _panels = (
     (("temperature_K", "temperature"), ("target_K", "target"), "Temperature", "K"),
-    (("pressure_total_GPa", "total pressure"), None, "Total pressure", "GPa"),
+    (("pressure_total_GPa", "pressure_total"), ("pressure_virial_GPa", "pressure_virial"),
+     "Pressure", "GPa"),
     (("density_g_cm3", "density"), None, "Density", "g/cm³"),
     (("energy_potential_eV", "potential energy"), None, "Potential energy", "eV"),
     (("conserved_eV", "conserved quantity"), None, "Conserved quantity", "eV"),
-)
+)  # fmt: skip
 
 
 def thermo_chart(
@@ -27,8 +28,8 @@ def thermo_chart(
     downloads: Sequence[Download] = (),
     most_points: int = _most_points,
 ) -> Chart:
-    """Temperature, pressure_total, density, potential energy and the conserved quantity against
-    time (ps).
+    """Temperature, pressure_total beside pressure_virial, density, potential energy and the
+    conserved quantity against time (ps).
 
     columns: of `dynamics.read_thermo`. segments: names by number. More than `most_points` lines
     are thinned: every n-th is a point, and a band has the extremes of the lines between.
@@ -43,8 +44,8 @@ def thermo_chart(
             continue
         lines = [_thinned(first[1], values, every)]
         if second is not None and second[0] in columns:
-            target = np.asarray(columns[second[0]], dtype=float)[::every]
-            lines.append(Line(second[1], target, dashed=True))
+            other = np.asarray(columns[second[0]], dtype=float)[::every]
+            lines.append(Line(second[1], other, dashed=True))
         panels.append(Panel(title, unit, lines))
     thinned = (
         f" Every {every}th of {len(times)} lines is drawn; the band has the extremes between."

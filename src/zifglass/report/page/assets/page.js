@@ -49,6 +49,38 @@
     });
   }
 
+  // ---- tables of many rows: a click on a title sorts by that column -----------------------
+  function sortable(table) {
+    const body = table.tBodies[0];
+    if (!body || body.rows.length < 6) return;
+    const key = (cell) => {
+      const text = cell.textContent.trim(), number = Number(cell.dataset.value);
+      return cell.dataset.value !== undefined && !Number.isNaN(number) ? number : text;
+    };
+    const compare = (a, b) => {
+      if (a === "" || b === "") return (a === "") - (b === ""); // empty cells last
+      if (typeof a === "number" && typeof b === "number") return a - b;
+      return String(a).localeCompare(String(b), undefined, { numeric: true });
+    };
+    [...table.tHead.rows[0].cells].forEach((head, column) => {
+      if (!head.textContent.trim()) return;
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "sort";
+      button.title = "Sort by this column";
+      button.append(...head.childNodes);
+      head.append(button);
+      button.addEventListener("click", () => {
+        const down = head.getAttribute("aria-sort") === "ascending";
+        for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+        head.setAttribute("aria-sort", down ? "descending" : "ascending");
+        const rows = [...body.rows].map((row) => [key(row.cells[column]), row]);
+        rows.sort(([a], [b]) => (a === "" || b === "" || !down ? compare(a, b) : compare(b, a)));
+        body.append(...rows.map(([, row]) => row));
+      });
+    });
+  }
+
   // ---- figures: enlarged in a dialog, which keeps and gives back the focus ---------------
   function enlarge() {
     const dialog = document.getElementById("zoom");
@@ -96,19 +128,40 @@
       field.scrollBy(held[0] - event.clientX, held[1] - event.clientY);
       held = [event.clientX, event.clientY];
     });
-    for (const button of document.querySelectorAll("button.enlarge")) {
-      button.addEventListener("click", () => {
-        const shown = button.querySelector("img");
-        image = new Image();
-        image.alt = shown.alt;
-        image.draggable = false;
-        image.src = shown.src;
-        field.replaceChildren(image);
-        dialog.showModal();
-        image.decode().then(fit, fit);
+    document.addEventListener("click", (event) => {
+      const button = event.target.closest("button.enlarge");
+      if (!button) return;
+      const shown = button.querySelector("img");
+      image = new Image();
+      image.alt = shown.alt;
+      image.draggable = false;
+      image.src = shown.src;
+      field.replaceChildren(image);
+      dialog.showModal();
+      image.decode().then(fit, fit);
+    });
+  }
+
+  // ---- long parts: unpacked when they are opened -----------------------------------------
+  async function unpack(fold) {
+    const store = document.getElementById(fold.dataset.packed);
+    delete fold.dataset.packed;
+    const raw = Uint8Array.from(atob(store.textContent), (c) => c.charCodeAt(0));
+    const stream = new Blob([raw]).stream().pipeThrough(new DecompressionStream("gzip"));
+    store.outerHTML = await new Response(stream).text();
+    bring(fold);
+  }
+  document.addEventListener("toggle", (event) => {
+    const fold = event.target;
+    if (fold.open && fold.dataset && fold.dataset.packed) {
+      unpack(fold).catch(() => {
+        const said = document.createElement("p");
+        said.className = "inside";
+        said.textContent = "This browser cannot unpack this part; a newer one can.";
+        fold.append(said);
       });
     }
-  }
+  }, { capture: true });
 
   // ---- paper: what is folded opens, unless it is long ------------------------------------
   function paper() {
@@ -122,8 +175,12 @@
     });
   }
 
-  document.querySelectorAll("svg.chart").forEach(chart);
+  function bring(root) {
+    root.querySelectorAll("svg.chart").forEach(chart);
+    root.querySelectorAll("table").forEach(sortable);
+    if (window.zifglassViewers) window.zifglassViewers(root);
+  }
   enlarge();
   paper();
-  if (window.zifglassViewers) window.zifglassViewers();
+  bring(document);
 })();

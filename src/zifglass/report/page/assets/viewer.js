@@ -1,6 +1,6 @@
 // The 3D view: 3Dmol.js draws; this file says what. Nothing is set up before it is in sight.
 "use strict";
-window.zifglassViewers = () => {
+{
   const COLOURS = { Zn: "#0072B2", N: "#56B4E9", C: "#555555", H: "#D0D0D0", Co: "#CC79A7" };
   const OTHER = "#E69F00", BROKEN = "#D55E00", LOOSE = "#E69F00";
   const RINGS = { 4: "#CC79A7", 5: "#E69F00", 6: "#009E73", 7: "#56B4E9", 8: "#D55E00" };
@@ -366,5 +366,5 @@ window.zifglassViewers = () => {
     }, { rootMargin: "200px" }).observe(stage);
   }
 
-  document.querySelectorAll("figure.viewer").forEach(start);
-};
+  window.zifglassViewers = (root) => root.querySelectorAll("figure.viewer").forEach(start);
+}

@@ -1,0 +1,43 @@
+"""Any other folder with results.json: its quantities and figures, as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..page import Part
+from .account import Account
+from .read import figures_in, read_json, read_yaml, side_by_side
+from .results import array_tables, label, quantities_in, quantity_table
+from .settings import facts_of
+
+_most_key = 8
+
+
+def results_account(folder: Path, *, budget: float, alone: bool) -> Account:
+    """Quantities, figures and settings of a folder that no other builder knows."""
+    results = read_json(folder / "results.json")
+    found = quantities_in(results)
+    about = results.get("about", {})
+    figures = figures_in(folder)
+    numbers: list[Part] = [quantity_table(found), *array_tables(found)] if found else []
+    if isinstance(about, dict) and about:
+        numbers.append(facts_of({label(key): value for key, value in about.items()}))
+    return Account(
+        title=folder.name,
+        kind="Results",
+        sentences=[f"{len(found)} quantities and {len(figures)} figures."],
+        key=dict(list(found.items())[:_most_key]) if len(found) <= _most_key else {},
+        figures=side_by_side(figures),
+        numbers=numbers,
+        settings=_settings(folder),
+    )
+
+
+def _settings(folder: Path) -> list[Part]:
+    values: dict[str, Any] = {}
+    if (folder / "settings.yaml").exists():
+        values = read_yaml(folder / "settings.yaml")
+    elif (folder / "settings.json").exists():
+        values = read_json(folder / "settings.json")
+    return [facts_of(values)] if values else []
