@@ -354,7 +354,7 @@ def test_a_full_disk(tmp_path: Path) -> None:
             try:
                 write(Path(sys.argv[1]) / name, frames[:1] if one else frames)
             except ZifglassError as error:
-                assert error.exit_status == 1, error
+                assert error.exit_status == 2, error
                 print(error)
             else:
                 sys.exit(f"{name} did not fail")

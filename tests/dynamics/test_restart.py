@@ -270,6 +270,19 @@ def test_changed_input_is_refused_and_says_what(half: Path, tmp_path: Path) -> N
         melting.undo()
 
 
+def test_what_cannot_start_claims_no_folder(tmp_path: Path) -> None:
+    onward = Protocol(name="onward", segments=(every_segment().segments[2],))
+    crystal = start()
+    positions = crystal.positions.copy()
+    positions[1] = positions[0] + 0.5
+    with pytest.raises(InputError, match="atoms on top of each other"):
+        run(onward, crystal.with_positions(positions), LennardJones(), folder=tmp_path / "run")
+    with pytest.raises(InputError, match="no whole checkpoint to branch off from"):
+        run(onward, crystal, LennardJones(), folder=tmp_path / "run", fork=tmp_path / "none")
+    run(onward, crystal, LennardJones(), folder=tmp_path / "run")
+    assert "forked_from" not in (tmp_path / "run" / "run.yaml").read_text()
+
+
 def test_fork_starts_from_the_last_state(half: Path, tmp_path: Path) -> None:
     segment = Segment(
         name="nve",

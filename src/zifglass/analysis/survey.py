@@ -105,12 +105,13 @@ class Survey:
 
 @dataclass
 class _Job:
-    """One piece of work for a process; `frames` is what it counts for in the progress."""
+    """One piece of work for a process; `size` is what it counts for in the progress: its frames,
+    and one for a look at the pores of a frame."""
 
     key: tuple[str, str, int]
     call: Callable[..., Any]
     arguments: tuple[Any, ...]
-    frames: int = 0
+    size: int = 0
 
 
 def survey(
@@ -124,8 +125,8 @@ def survey(
 
     Without a choice, quantities in time are left out (and said so in `skipped`) where there is
     one frame or no clock; asked for by name they are refused. report(done, total) is called as
-    frames are done. Raises InputError on overlapping atoms and on what the quantities refuse,
-    with the frame.
+    frames and pores are done. Raises InputError on overlapping atoms and on what the quantities
+    refuse, with the frame, ZifglassError where a process is killed.
     """
     settings = settings or SurveySettings()
     choices = {name: _wanted(trajectory, settings) for name, trajectory in trajectories.items()}
@@ -134,13 +135,14 @@ def survey(
         for name, trajectory in trajectories.items()
         for job in _jobs(name, trajectory, settings, choices[name][0])
     ]
-    total = sum(job.frames for job in jobs)
+    total = sum(job.size for job in jobs)
     # A process takes a second to start: not for a handful of frames without pores.
-    alone = total <= _few and sum(job.key[1] in ("pores", "sizes") for job in jobs) < 2
+    pores = sum(job.key[1] in ("pores", "sizes") for job in jobs)
+    alone = total - pores <= _few and pores < 2
     done, answers = 0, {}
     report(0, total)
-    for key, answer, frames in _run(jobs, 1 if alone else processes):
-        done += frames
+    for key, answer, size in _run(jobs, 1 if alone else processes):
+        done += size
         answers[key] = answer
         report(done, total)
     return {
@@ -209,11 +211,11 @@ def _jobs(
     if "pores" in wanted:
         # After the frames, which refuse bad input at once; sizes first, they take longest.
         jobs += [
-            _Job((name, "sizes", i), _sizes_of, (trajectory, i, settings.pores))
+            _Job((name, "sizes", i), _sizes_of, (trajectory, i, settings.pores), 1)
             for i in sorted(_spread(len(trajectory), settings.size_frames))
         ]
         jobs += [
-            _Job((name, "pores", i), _pores_of, (trajectory, i, settings.pores))
+            _Job((name, "pores", i), _pores_of, (trajectory, i, settings.pores), 1)
             for i in sorted(_spread(len(trajectory), settings.pore_frames))
         ]
     return jobs
@@ -228,7 +230,7 @@ def _spread(frames: int, count: int) -> set[int]:
 def _run(jobs: list[_Job], processes: int) -> Iterator[tuple[tuple[str, str, int], Any, int]]:
     if processes == 1:
         for job in jobs:
-            yield job.key, job.call(*job.arguments), job.frames
+            yield job.key, job.call(*job.arguments), job.size
         return
     with _pool(processes) as pool:
         running: dict[Future[Any], _Job] = {
@@ -238,7 +240,7 @@ def _run(jobs: list[_Job], processes: int) -> Iterator[tuple[tuple[str, str, int
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 job = running.pop(future)
-                yield job.key, future.result(), job.frames
+                yield job.key, future.result(), job.size
 
 
 @contextmanager

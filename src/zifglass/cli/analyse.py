@@ -67,6 +67,7 @@ def analyse(
     Many trajectories: each in a folder of its own, and their mean ± standard deviation.
     """
     from zifglass.analysis.survey import SurveySettings, survey
+    from zifglass.core.files import check_writable
     from zifglass.core.machine import usable_cores
     from zifglass.core.settings import settings_from
     from zifglass.io import read, species_map_from_text
@@ -88,7 +89,8 @@ def analyse(
         name: _stretch(read(path, species_map=mapping, timestep=timestep), first, last)[::every]
         for name, path in zip(_names(paths), paths, strict=True)
     }
-    with Progress("frames") as bar:
+    check_writable(output)
+    with Progress("frames and pores") as bar:
         surveys = survey(
             chosen,
             settings=settings,

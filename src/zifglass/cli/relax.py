@@ -57,13 +57,14 @@ def relax(
     from zifglass.core import ArrayTrajectory, Frame, InputError, ZifglassError
     from zifglass.core.files import write_json
     from zifglass.core.settings import settings_from
-    from zifglass.io import read, write
+    from zifglass.io import format_to_write, read, write
     from zifglass.potentials import relax as relaxing
 
     actions = {"atoms": relaxing.relax_positions, "cell": relaxing.relax_cell}
     if what not in actions:
         raise InputError(f"relax moves 'atoms' or 'cell'; got {what!r}")
     settings = settings_from(relaxing.RelaxSettings, changes=change or ())
+    format_to_write(output)  # refused before the work, not after it
     start = read(structure, species_map=species_map)[-1].structure
     model = load(potential, threads=threads, dtype=dtype, device="cpu")
     with Progress("relax", settings.max_steps) as bar, warnings.catch_warnings(record=True) as seen:
@@ -90,7 +91,8 @@ def relax(
         },
     )  # fmt: skip
     for name, entry in values.items():
-        typer.echo(f"{name:16s} {entry['value']} {entry['unit']}".rstrip())
+        unit = "" if entry["unit"] == "1" else entry["unit"]
+        typer.echo(f"{name:16s} {entry['value']} {unit}".rstrip())
     if not result.converged:
         raise ZifglassError(
             f"not converged after {result.steps} steps; the structure reached is in {output}: "

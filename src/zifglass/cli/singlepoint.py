@@ -44,10 +44,12 @@ def singlepoint(
     from zifglass.cli.potential import load
     from zifglass.cli.progress import Progress
     from zifglass.core import ArrayTrajectory, Frame
-    from zifglass.core.files import write_json
+    from zifglass.core.files import check_writable, write_json
     from zifglass.io import read, write
     from zifglass.potentials.tables import prediction_results, prediction_row
 
+    if output is not None:
+        check_writable(output)
     model = load(potential, threads=threads, dtype=dtype, device=device)
     results, by_atoms = [], dict[bytes, list[Frame]]()
     typer.echo("file, frame        energy (eV)  eV/atom   max force (eV/Å)  pressure_virial (GPa)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,8 @@ import numpy as np
 
 from .errors import InputError, ZifglassError
 
+_no_room = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
@@ -24,7 +27,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     instant leaves either the old file or the new one. On an exception the temporary file is
     removed. The temporary name keeps the suffix of `path`.
 
-    Raises InputError if the folder cannot be written, ZifglassError if the disk is full.
+    Raises InputError if the folder cannot be written or has no room, ZifglassError if writing
+    fails otherwise.
     """
     path = Path(path)
     try:
@@ -44,9 +48,25 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        raise ZifglassError(f"could not write {path}: {error.strerror or error}") from error
+        sentence = f"could not write {path}: {error.strerror or error}"
+        if error.errno in _no_room:
+            raise InputError(f"{sentence}; make room, or name another place") from error
+        raise ZifglassError(sentence) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(folder: str | Path) -> None:
+    """Raise InputError where `folder` cannot be made or written, before long work ends there.
+
+    Nothing is made: what is asked is the nearest folder above that exists.
+    """
+    folder = Path(folder)
+    nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir():
+        raise InputError("results go into a folder, and this is a file", nearest)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError("this folder cannot be written: name another place", nearest)
 
 
 def sync_folder(folder: Path) -> None:

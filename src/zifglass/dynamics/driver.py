@@ -111,6 +111,7 @@ def run(
         output = Output(course, place, settings, watchdog, melting, note)
         job = _Run(course, output, Pace(course, report), settings)
         job.prepare(velocities, fork)
+        place.begin(identity)
         return job.carry_out(stops)
 
 

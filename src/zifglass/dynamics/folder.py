@@ -55,14 +55,13 @@ class RunFolder:
         """Renew status.json."""
         write_json(self.path / "status.json", status)
 
-    def settle(self, identity: dict[str, Any]) -> bool:
-        """Record what the run is, or compare with what it was started as: True if it goes on.
+    def settle(self, identity: dict[str, Any]) -> None:
+        """Compare with what the run was started as, if it was.
 
         Raises InputError naming the first difference.
         """
         if not self.run_file.exists():
-            write_text(self.run_file, dump(identity | {"versions": versions()}))
-            return False
+            return
         try:
             started = yaml.safe_load(self.run_file.read_text(encoding="utf-8"))
         except (OSError, yaml.YAMLError) as error:
@@ -76,7 +75,11 @@ class RunFolder:
                     "folder, or another one with --fork to branch off from this run",
                     self.run_file,
                 )
-        return True
+
+    def begin(self, identity: dict[str, Any]) -> None:
+        """Record what the run is, once it can start: what was refused leaves no run behind."""
+        if not self.run_file.exists():
+            write_text(self.run_file, dump(identity | {"versions": versions()}))
 
     def _remove_unfinished(self) -> None:
         """What a killed process left half written."""

@@ -1,7 +1,7 @@
 """One file per format, the same verbs everywhere. See README.md in this folder."""
 
 from .chunks import ChunkFolder, ChunkWriter, join
-from .formats import FORMATS, InputWarning, read, write
+from .formats import FORMATS, InputWarning, format_to_write, read, write
 from .native import NativeTrajectory
 from .options import cell_from_text, species_map_from_text
 
@@ -12,6 +12,7 @@ __all__ = [
     "InputWarning",
     "NativeTrajectory",
     "cell_from_text",
+    "format_to_write",
     "join",
     "read",
     "species_map_from_text",

@@ -319,7 +319,7 @@ class ChunkWriter:
     def flush(self) -> int:
         """Write the pending frames as one whole chunk file; returns `frames`.
 
-        Raises ZifglassError if the disk is full; the frames stay pending and the folder is as
+        Raises InputError if the disk is full; the frames stay pending and the folder is as
         it was. Nothing is written where nothing is pending.
         """
         if self._buffer:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from zifglass.core import InputError, Trajectory, as_trajectory
+from zifglass.core.files import check_writable
 
 from . import chunks, native
 from .hdf5 import Precision
@@ -114,6 +115,21 @@ def named(path: Path) -> str | None:
     return None
 
 
+def format_to_write(path: str | Path, *, format: str | None = None) -> str:
+    """`format`, or the one that the name stands for. Raises InputError, before long work, where
+    the name says none, the format is not written, or the folder cannot be."""
+    path = Path(path)
+    name = format or named(path)
+    if name is None:
+        raise InputError(
+            f"the name does not tell the format to write; known are {', '.join(FORMATS)}", path
+        )
+    if not hasattr(_module(name), "write"):
+        raise InputError(f"zifglass reads {name} but does not write it", path)
+    check_writable(path.parent)
+    return name
+
+
 def write(
     path: str | Path,
     trajectory: Any,
@@ -126,17 +142,11 @@ def write(
 
     format: one of `FORMATS`; by default the name's. precision: native only, see
     `native.write`. types: LAMMPS only, the element symbols of types 1, 2, ….
-    Raises InputError if the format cannot hold it, ZifglassError if the disk is full.
+    Raises InputError if the format cannot hold it or the disk is full.
     """
     path = Path(path)
-    name = format or named(path)
-    if name is None:
-        raise InputError(
-            f"the name does not tell the format to write; known are {', '.join(FORMATS)}", path
-        )
+    name = format_to_write(path, format=format)
     module = _module(name)
-    if not hasattr(module, "write"):
-        raise InputError(f"zifglass reads {name} but does not write it", path)
     given = {"precision": precision if precision != "double" else None, "types": types}
     chosen = {key: value for key, value in given.items() if value is not None}
     foreign = set(chosen) - set(getattr(module, "WRITE_OPTIONS", ()))

@@ -81,7 +81,9 @@ class ReadOptions:
         """The cell that the caller gave for a file without one."""
         if self.cell is None:
             raise InputError(
-                "this file has no cell: give one with cell (--cell, Å)", path, line=line
+                "this file has no cell: give one with cell (zifglass convert --cell, Å)",
+                path,
+                line=line,
             )
         return self.cell
 
