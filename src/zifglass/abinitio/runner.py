@@ -15,14 +15,12 @@ from pathlib import Path
 
 from zifglass.core import InputError, ZifglassError
 from zifglass.core.files import write_text
-from zifglass.core.machine import usable_cores
+from zifglass.core.machine import leash, usable_cores
 
 INPUT, OUTPUT, LOG = "input.inp", "output.out", "messages.log"
 _names = ("cp2k.psmp", "cp2k.ssmp", "cp2k.popt", "cp2k.sopt", "cp2k")
 _data_folders = ("/usr/share/cp2k", "/usr/local/share/cp2k", "/usr/share/cp2k/data")
 _poll_seconds = 0.05
-# A child must not outlive a zifglass that was killed: the kernel ends it with its parent.
-_leash = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
 @dataclass(frozen=True)
@@ -138,10 +136,9 @@ def _start(task: Task, cp2k: Cp2k, threads: int) -> subprocess.Popen[bytes]:
     environment |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     if cp2k.data is not None:
         environment["CP2K_DATA_DIR"] = str(cp2k.data)
-    leash = _leash if shutil.which(_leash[0]) else ()
     with (task.folder / LOG).open("wb") as log:
         return subprocess.Popen(
-            [*leash, *cp2k.command, "-i", INPUT, "-o", OUTPUT],
+            [*leash(), *cp2k.command, "-i", INPUT, "-o", OUTPUT],
             cwd=task.folder,
             env=environment,
             stdin=subprocess.DEVNULL,

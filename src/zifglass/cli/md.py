@@ -52,6 +52,14 @@ ForkOption = Annotated[
     Path | None,
     typer.Option(help="Start from the last positions, velocities and cell of this run's folder."),
 ]
+CommitteeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A potential trained like --potential from another seed (name or file; repeat it): "
+        "where their forces spread, the watchdog acts (--run-set watch.committee=stop, "
+        "watch.committee_limit=0.5 eV/Å)."
+    ),
+]
 DryOption = Annotated[
     bool,
     typer.Option(
@@ -90,6 +98,7 @@ def md(
     fork: ForkOption = None,
     run_set: RunSetOption = None,
     threads: ThreadsOption = None,
+    committee: CommitteeOption = None,
     dry_run: DryOption = False,
 ) -> None:
     """Molecular dynamics by a protocol: minimise, NVE, NVT, NPT, ramps of temperature and box.
@@ -112,6 +121,7 @@ def md(
         max_wall=None if max_wall is None else 60.0 * max_wall,
         fork=fork,
         threads=threads,
+        committee=tuple(committee or ()),
     )
     if dry_run:
         tell_estimate(task)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .md import (
+    CommitteeOption,
     DryOption,
     ForkOption,
     OutputOption,
@@ -61,6 +62,7 @@ def melt_quench(
     fork: ForkOption = None,
     run_set: RunSetOption = None,
     threads: ThreadsOption = None,
+    committee: CommitteeOption = None,
     dry_run: DryOption = False,
 ) -> None:
     """300 K → T_max → 300 K → equilibration; NVT at the crystal's cell unless told otherwise.
@@ -87,6 +89,7 @@ def melt_quench(
         max_wall=None if max_wall is None else 60.0 * max_wall,
         fork=fork,
         threads=threads,
+        committee=tuple(committee or ()),
     )
     if dry_run:
         tell_estimate(first, runs=replicas)

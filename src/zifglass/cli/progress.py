@@ -21,6 +21,8 @@ class Progress:
         self._begin = self._last = time.monotonic()
         self._first: int | None = None
         self._bar: Bar | None = None
+        self.note = ""
+        """What else is worth telling at this point; may be changed at any time."""
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty():
@@ -33,11 +35,12 @@ class Progress:
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}"),
+                TextColumn("{task.fields[note]}"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
             )
             self._bar.start()
-            self._task = self._bar.add_task(self._what, total=self._total, rate="")
+            self._task = self._bar.add_task(self._what, total=self._total, rate="", note="")
         return self
 
     def __exit__(
@@ -60,8 +63,9 @@ class Progress:
         if self._bar is not None:
             rate = f"{(done - self._first) / max(now - self._begin, 1e-3):.3g}/s"
             self._bar.update(
-                self._task, completed=done, total=self._total, description=self._what, rate=rate
-            )
+                self._task, completed=done, total=self._total, description=self._what, rate=rate,
+                note=self.note,
+            )  # fmt: skip
             return
         if now - self._last >= _plain_every or (done == self._total and done > self._first):
             self._last = now
@@ -73,4 +77,4 @@ class Progress:
         if here and self._total and done < self._total:
             seconds = (now - self._begin) / here
             text += f", {seconds:.3g} s each, {(self._total - done) * seconds / 60:.1f} min left"
-        return text
+        return f"{text}; {self.note}" if self.note else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 
 def usable_cores() -> int:
@@ -10,3 +11,10 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def leash() -> tuple[str, ...]:
+    """What to put before a command so that the kernel ends it with this process, killed or not;
+    nothing where the system has no such means."""
+    words = ("setpriv", "--pdeathsig", "KILL", "--")
+    return words if shutil.which(words[0]) else ()

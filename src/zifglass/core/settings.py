@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -45,6 +45,11 @@ def read_settings(model: type[S], path: str | Path | None, *, changes: Iterable[
     """`model` from a YAML file (None: all defaults) and `changes` of the form ``a.b=c``."""
     if path is None:
         return settings_from(model, changes=changes)
+    return settings_from(model, values_in(path), changes=changes, source=path)
+
+
+def values_in(path: str | Path) -> dict[str, Any]:
+    """What a YAML file of settings says, unchecked; InputError where it is none."""
     import yaml
 
     path = Path(path)
@@ -56,7 +61,7 @@ def read_settings(model: type[S], path: str | Path | None, *, changes: Iterable[
         raise InputError(f"this is not YAML: {error}".replace("\n", " "), path) from None
     if not isinstance(values, dict):
         raise InputError("settings are 'key: value' lines", path)
-    return settings_from(model, values, changes=changes, source=path)
+    return values
 
 
 def _apply(values: dict[str, Any], change: str, model: type[Settings]) -> None:
@@ -100,11 +105,20 @@ def _sentence(model: type[Settings], error: ValidationError) -> str:
 
 
 def _known(model: type[BaseModel], path: list[str]) -> list[str]:
-    """The settings there are in the group that `path` leads to."""
+    """The settings there are in the group that `path` leads to; through groups by name too."""
+    inner: Any = model
     for name in path:
-        field = model.model_fields.get(name)
-        inner = None if field is None else field.annotation
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        if _is_group(inner):
+            field = inner.model_fields.get(name)
+            inner = None if field is None else field.annotation
+        elif get_origin(inner) is dict:
+            inner = get_args(inner)[1]
+        if _is_group(inner):
+            model = inner
+        elif get_origin(inner) is not dict:
             break
-        model = inner
     return list(model.model_fields)
+
+
+def _is_group(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -50,6 +50,14 @@ class WatchSettings(Settings):
     linker_persistence: int = Field(
         default=3, gt=0, description="Looks in a row at which a linker must be broken."
     )
+    committee: Policy = Field(
+        default="harvest", description="A committee that disagrees, where the run has one."
+    )
+    committee_limit: float = Field(
+        default=0.5,
+        gt=0,
+        description="Largest standard deviation of an atom's force over the committee, eV/Å.",
+    )
     frames_before: int = Field(
         default=5, ge=0, description="Looks before the event that are harvested."
     )

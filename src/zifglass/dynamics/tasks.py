@@ -24,6 +24,7 @@ from zifglass.core import (
 from zifglass.core.machine import usable_cores
 from zifglass.potentials import load_potential
 
+from .committee_check import CommitteeAgreement
 from .driver import RunResult, run
 from .linker_check import IntactLinkers, linkers_of
 from .progress import Progress
@@ -37,7 +38,8 @@ Loader = Callable[[str], Potential]
 class Task:
     """One run. potential: a name or path for `loader` (`load_potential` unless given).
     max_wall: s. fork: the folder of a run to branch off from. threads: None takes
-    OMP_NUM_THREADS or all cores."""
+    OMP_NUM_THREADS or all cores. committee: names or paths of the potentials whose disagreement
+    with it is watched."""
 
     protocol: Protocol
     structure: Structure
@@ -49,12 +51,13 @@ class Task:
     fork: Path | None = None
     threads: int | None = None
     loader: Loader | None = None
+    committee: tuple[str, ...] = ()
 
-    def load(self) -> Potential:
-        """The potential, with its threads."""
+    def load(self, name: str | None = None) -> Potential:
+        """The potential (or that called `name`), with its threads."""
         if self.loader is not None:
-            return self.loader(self.potential)
-        return load_potential(self.potential, threads=self.threads)
+            return self.loader(name or self.potential)
+        return load_potential(name or self.potential, threads=self.threads)
 
 
 def carry_out(
@@ -73,7 +76,7 @@ def carry_out(
         seed=task.seed,
         settings=task.settings,
         melting=_melting_monitor(task),
-        checks=_linker_checks(task),
+        checks=[*_linker_checks(task), *_committee_checks(task)],
         max_wall=task.max_wall,
         fork=task.fork,
         report=report,
@@ -174,6 +177,14 @@ def _linker_checks(task: Task) -> list[Check]:
     if expected is None:
         return []
     return [Check(IntactLinkers(expected, watch.linker_persistence), watch.linkers)]
+
+
+def _committee_checks(task: Task) -> list[Check]:
+    watch = task.settings.watch
+    if not task.committee or watch.committee == "off":
+        return []
+    members = [task.load(name) for name in task.committee]
+    return [Check(CommitteeAgreement(members, watch.committee_limit), watch.committee)]
 
 
 def _melting_monitor(task: Task) -> Monitor | None:

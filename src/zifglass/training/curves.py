@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zifglass.core.units import eV, meV
+from zifglass.core.units import MPa, eV, meV
 
 Array = NDArray[np.float64]
 
@@ -20,7 +22,8 @@ class LearningCurves:
 
     loss_train, loss_validation: the weighted sums nequip minimises and monitors (their
     definitions differ: squared errors in training, root mean squares in validation).
-    energy_mae_*: meV/atom. force_mae_*: meV/Å. learning_rate: of the epoch.
+    energy_mae_*: meV/atom. force_mae_*: meV/Å. stress_mae_*: MPa, over all nine components.
+    learning_rate: of the epoch. seconds: wall time of the epoch, validation included.
     """
 
     epochs: NDArray[np.int64]
@@ -30,7 +33,10 @@ class LearningCurves:
     energy_mae_validation: Array
     force_mae_train: Array
     force_mae_validation: Array
+    stress_mae_train: Array
+    stress_mae_validation: Array
     learning_rate: Array
+    seconds: Array
 
     def __len__(self) -> int:
         return len(self.epochs)
@@ -40,6 +46,11 @@ class LearningCurves:
         """Force MAE of validation over that of training, last epoch: > 1 means overfitting."""
         return float(self.force_mae_validation[-1] / self.force_mae_train[-1])
 
+    @property
+    def best(self) -> int:
+        """Index of the epoch of least validation loss, whose weights are kept."""
+        return int(np.nanargmin(self.loss_validation))
+
 
 _columns = {
     "loss_train": ("train_loss_epoch/weighted_sum", 1.0),
@@ -48,7 +59,10 @@ _columns = {
     "energy_mae_validation": ("val0_epoch/per_atom_energy_mae", eV / meV),
     "force_mae_train": ("train_metric_epoch/forces_mae", eV / meV),
     "force_mae_validation": ("val0_epoch/forces_mae", eV / meV),
+    "stress_mae_train": ("train_metric_epoch/stress_mae", 1.0 / MPa),
+    "stress_mae_validation": ("val0_epoch/stress_mae", 1.0 / MPa),
     "learning_rate": ("lr-Adam", 1.0),
+    "seconds": ("epoch_seconds", 1.0),
 }
 
 
@@ -71,13 +85,33 @@ def read_curves(folder: str | Path) -> LearningCurves:
     )
 
 
+def steps_done(folder: str | Path) -> int:
+    """Optimiser steps that the log of the latest start of a run speaks of; written every
+    hundred steps and at the end of each epoch."""
+    parts = sorted(Path(folder).glob("logs/part-*/metrics.csv"))
+    if not parts:
+        return 0
+    with parts[-1].open(newline="", encoding="utf-8") as file:
+        return max((int(line["step"]) + 1 for line in _rows(file)), default=0)
+
+
+def _rows(file: TextIO) -> Iterator[dict[str, str]]:
+    """Whole lines of the log; the rate of an epoch stands on a line of its own before it, without
+    its number, and is put on the line that follows."""
+    rate = ""
+    for line in csv.DictReader(file):
+        if None in line.values() or not line["step"].isdigit():
+            continue  # a cut line
+        rate = line.get("lr-Adam") or rate
+        if line["epoch"].isdigit():
+            yield line | {"lr-Adam": rate}
+
+
 def _epochs(path: Path) -> dict[int, dict[str, float]]:
     """Lightning writes the values of one epoch on several lines: gather them."""
     rows: dict[int, dict[str, float]] = {}
     with path.open(newline="", encoding="utf-8") as file:
-        for line in csv.DictReader(file):
-            if not (line.get("epoch") or "").isdigit():
-                continue
+        for line in _rows(file):
             row = rows.setdefault(int(line["epoch"]), {})
             for name, (column, scale) in _columns.items():
                 text = line.get(column)

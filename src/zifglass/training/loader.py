@@ -1,4 +1,4 @@
-"""What nequip's training process takes from here: the order of the frames, and first weights.
+"""What nequip's training process takes from here: the order of the frames, first weights, a clock.
 
 The order is a function of seed and epoch alone.
 
@@ -9,6 +9,7 @@ Imported by nequip in the training process; needs torch.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,16 @@ def epoch_loader(*, dataset: Any, seed: int, generator: Any, **settings: Any) ->
     """A DataLoader in the order of `EpochSampler`; nequip adds dataset, generator, collation."""
     del generator  # its state is what this loader does without
     return DataLoader(dataset, sampler=EpochSampler(len(dataset), seed), **settings)
+
+
+class EpochClock(Callback):
+    """Logs what each epoch took, validation included, as `epoch_seconds`."""
+
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        self._start = time.monotonic()
+
+    def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
+        pl_module.log("epoch_seconds", time.monotonic() - self._start)
 
 
 class StartingWeights(Callback):

@@ -95,6 +95,7 @@ def nequip_config(
                     "_target_": "lightning.pytorch.callbacks.LearningRateMonitor",
                     "logging_interval": "epoch",
                 },
+                {"_target_": "zifglass.training.loader.EpochClock"},
                 *_start_callbacks(start),
             ],
         },
@@ -119,12 +120,26 @@ def nequip_config(
                 "seed": settings.seed,
                 "model_dtype": settings.precision,
                 **({"compile_mode": "compile"} if settings.execution == "compiled" else {}),
-                "type_names": species,
-                "avg_num_neighbors": facts.neighbors,
-                "per_type_energy_shifts": dict(zip(species, facts.shifts, strict=True)),
-                "per_type_energy_scales": dict.fromkeys(species, facts.force_rms),
+                **_of_the_data(facts),
             },
         },
+    }
+
+
+def model_arguments(model: NequipModel, facts: DatasetFacts) -> dict[str, Any]:
+    """What nequip's full model is called with, but for seed and precision."""
+    arguments = _nequip(model) | _of_the_data(facts)
+    del arguments["_target_"]
+    return arguments
+
+
+def _of_the_data(facts: DatasetFacts) -> dict[str, Any]:
+    species = list(facts.species)
+    return {
+        "type_names": species,
+        "avg_num_neighbors": facts.neighbors,
+        "per_type_energy_shifts": dict(zip(species, facts.shifts, strict=True)),
+        "per_type_energy_scales": dict.fromkeys(species, facts.force_rms),
     }
 
 

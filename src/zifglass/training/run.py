@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import signal
 import subprocess
@@ -14,13 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import yaml
 
 from zifglass.core import InputError, Stopped, ZifglassError
 from zifglass.core.files import sha256_of, write_text
+from zifglass.core.locks import locked
+from zifglass.core.machine import leash
+from zifglass.io import read, write
 
-from .curves import LearningCurves, read_curves
-from .dataset_facts import dataset_facts
+from .curves import LearningCurves, read_curves, steps_done
+from .dataset_facts import DatasetFacts, dataset_facts
 from .nequip_config import nequip_config
 from .settings import AllegroModel, TrainingSettings
 
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Report = Callable[[LearningCurves], None]
+Progress = Callable[[int, int], None]
 _poll = 2.0  # seconds between looks at the log
 
 
@@ -50,36 +56,43 @@ def train(
     *,
     start: str | Path | None = None,
     report: Report = lambda curves: None,
+    progress: Progress = lambda done, total: None,
 ) -> TrainingRun:
     """Train until the settings say stop; the same call continues a run that was cut short.
 
     start: the checkpoint of a run of the same network, whose (averaged) weights this one begins
-    with.
+    with. report: called with the curves after each epoch; progress: with optimiser steps done
+    and at most to do, every few seconds.
 
     A run goes on from the last finished epoch. Data and settings must be those it began with.
-    Raises InputError for data without the labels the loss needs or a folder of another run,
-    Stopped when a signal ended it, ZifglassError when nequip is missing or fails (with the last
-    line it printed).
+    Raises InputError for data without the labels the loss needs, a folder of another run or one
+    that another process trains in, Stopped when a signal ended it, ZifglassError when nequip is
+    missing or fails (with the last line it printed).
     """
     folder = Path(folder).resolve()
     files = {"train": Path(train_file).resolve(), "validation": Path(validation_file).resolve()}
     if start is not None:
         files["start"] = Path(start).resolve()
     require_nequip(settings)
-    _prepare(settings, files, folder)
-    _run_nequip(folder, settings, report)
-    return finish(folder)
+    facts = _facts_of_new(files, settings, folder)
+    with locked(folder / ".lock", what="this training run"):
+        _prepare(settings, files, folder, facts)
+        _run_nequip(folder, settings, len(read(files["train"])), report, progress)
+        return finish(folder)
 
 
 def finish(folder: str | Path) -> TrainingRun:
-    """Package the best model of a run that has at least one finished epoch."""
+    """Package the best model of a run that has at least one finished epoch; once is enough."""
     folder = Path(folder).resolve()
     checkpoint = folder / "checkpoints" / "best.ckpt"
     if not checkpoint.exists():
         raise InputError("no finished epoch here: nothing to package yet", folder)
     package = folder / "model.nequip.zip"
-    package.unlink(missing_ok=True)
-    _call(["nequip.scripts.package", "build", str(checkpoint), str(package)], folder)
+    if not package.exists() or package.stat().st_mtime < checkpoint.stat().st_mtime:
+        unfinished = folder / "unfinished.nequip.zip"
+        unfinished.unlink(missing_ok=True)
+        _call(["nequip.scripts.package", "build", str(checkpoint), str(unfinished)], folder)
+        unfinished.replace(package)
     return TrainingRun(folder, read_curves(folder), checkpoint, package)
 
 
@@ -95,11 +108,41 @@ def require_nequip(settings: TrainingSettings) -> None:
         )
 
 
-def _prepare(settings: TrainingSettings, files: dict[str, Path], folder: Path) -> None:
+def _facts_of_new(
+    files: dict[str, Path], settings: TrainingSettings, folder: Path
+) -> DatasetFacts | None:
+    """The facts of the data of a run that is about to begin, None for one that goes on. Refuses
+    what cannot be trained on before there is a folder."""
+    for path in files.values():
+        if not path.is_file():
+            raise InputError("no data file here", path)
+    if (folder / "run.yaml").exists():
+        return None
+    cutoff = settings.model.cutoff
+    facts = dataset_facts([read(files["train"])], cutoff=cutoff)
+    others = dataset_facts([read(files["validation"])], cutoff=cutoff, sample=1)
+    for name, found in (("train", facts), ("validation", others)):
+        if settings.learns_stress and not found.has_stress:
+            raise InputError(
+                "the loss weighs the stress, but frames lack some or all of its components; set "
+                "loss.stress to 0 or label the stress",
+                files[name],
+            )
+    if extra := set(others.species) - set(facts.species):
+        raise InputError(
+            f"the validation part holds {', '.join(sorted(extra))}, which the training part lacks",
+            files["validation"],
+        )
+    return facts
+
+
+def _prepare(
+    settings: TrainingSettings, files: dict[str, Path], folder: Path, facts: DatasetFacts | None
+) -> None:
     """Write what the run is, or check that it is the same run."""
     identity = {
         "settings": settings.model_dump(mode="json"),
-        "data": {name: sha256_of(_existing(path)) for name, path in files.items()},
+        "data": {name: sha256_of(path) for name, path in files.items()},
     }
     record = folder / "run.yaml"
     if record.exists():
@@ -109,38 +152,35 @@ def _prepare(settings: TrainingSettings, files: dict[str, Path], folder: Path) -
                 folder,
             )
         return
-    from zifglass.io import read
-
-    facts = dataset_facts([read(files["train"])], cutoff=settings.model.cutoff)
-    if settings.learns_stress and not facts.has_stress:
-        raise InputError(
-            "the loss weighs the stress, but frames lack some or all of its components; set "
-            "loss.stress to 0 or label the stress",
-            files["train"],
-        )
+    assert facts is not None
     config = nequip_config(
         settings,
         facts,
-        train=files["train"],
-        validation=files["validation"],
+        train=_as_extxyz(files["train"], folder),
+        validation=_as_extxyz(files["validation"], folder),
         folder=folder,
         start=files.get("start"),
     )
-    folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "nequip.yaml", yaml.safe_dump(config, sort_keys=False))
     write_text(record, yaml.safe_dump(identity, sort_keys=False))
 
 
-def _existing(path: Path) -> Path:
-    if not path.is_file():
-        raise InputError("no data file here", path)
-    return path
+def _as_extxyz(path: Path, folder: Path) -> Path:
+    """`path`, or a copy of another format as nequip (through ASE) reads it."""
+    if path.suffix in (".extxyz", ".xyz"):
+        return path
+    copy = folder / "data" / f"{path.stem}.extxyz"
+    write(copy, read(path))
+    return copy
 
 
-def _run_nequip(folder: Path, settings: TrainingSettings, report: Report) -> None:
+def _run_nequip(
+    folder: Path, settings: TrainingSettings, frames: int, report: Report, progress: Progress
+) -> None:
     done = folder / "done"
     if done.exists():
         return
+    total = settings.epochs * math.ceil(frames / settings.batch)
     part = len(list(folder.glob("logs/part-*")))
     command = [
         "nequip.scripts.train", "-cp", str(folder), "-cn", "nequip",
@@ -149,33 +189,58 @@ def _run_nequip(folder: Path, settings: TrainingSettings, report: Report) -> Non
     last = folder / "checkpoints" / "last.ckpt"
     if last.exists():
         command.append(f"+ckpt_path={last}")
-    start, seen, enough = time.monotonic(), len(read_curves(folder)), False
+    start, seen, enough, logged = time.monotonic(), len(read_curves(folder)), False, -1
     with _child(command, folder) as child, _signals() as received:
         while child.poll() is None and not enough and not received:
             time.sleep(_poll)
-            curves = read_curves(folder)
-            if len(curves) > seen:
-                seen = len(curves)
-                report(curves)
-                enough = curves.learning_rate[-1] < settings.learning_rate_stop
+            if logged != (logged := _logged(folder)):
+                curves = read_curves(folder)
+                progress(steps_done(folder), total)
+                if len(curves) > seen:
+                    seen = len(curves)
+                    report(curves)
+                    enough = curves.learning_rate[-1] < settings.learning_rate_stop
             if settings.hours is not None:
                 enough |= time.monotonic() - start > 3600 * settings.hours
+    _say_if_stopped(received)
+    if child.returncode and not enough:
+        raise ZifglassError(f"nequip stopped: {_last_line(folder)} (all of it in nequip.log)")
+    if not enough and not _has_ended(read_curves(folder), settings):
+        # A signal to nequip itself (a queue signals every process) ends it with status 0.
+        raise Stopped("nequip was stopped from outside; the same command goes on")
+    write_text(done, "")
+
+
+def _has_ended(curves: LearningCurves, settings: TrainingSettings) -> bool:
+    """Whether the settings say so: all epochs, patience at an end, or a loss that is not finite."""
+    if not len(curves):
+        return False
+    last = int(curves.epochs[-1])
+    if last + 1 >= settings.epochs or not np.isfinite(curves.loss_validation[-1]):
+        return True
+    return last - int(curves.epochs[curves.best]) >= settings.patience
+
+
+def _logged(folder: Path) -> int:
+    """Bytes logged so far: whether there is something new to read."""
+    return sum(path.stat().st_size for path in folder.glob("logs/part-*/metrics.csv"))
+
+
+def _say_if_stopped(received: list[int]) -> None:
     if received:
         raise Stopped(
             f"training stopped by {signal.Signals(received[0]).name}; the same command goes on "
             "from the last finished epoch"
         )
-    if child.returncode and not enough:
-        raise ZifglassError(f"nequip stopped: {_last_line(folder)} (all of it in nequip.log)")
-    write_text(done, "")
 
 
 @contextmanager
 def _child(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A child Python that never outlives the block; its output goes to nequip.log."""
+    """A child Python that never outlives the block, or this process; its output goes to
+    nequip.log."""
     with (folder / "nequip.log").open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", *command],
+            [*leash(), sys.executable, "-W", "ignore", "-m", *command],
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=folder,
@@ -211,8 +276,10 @@ def _signals() -> Iterator[list[int]]:
 
 
 def _call(command: list[str], folder: Path) -> None:
-    with _child(command, folder) as child:
-        child.wait()
+    with _child(command, folder) as child, _signals() as received:
+        while child.poll() is None and not received:
+            time.sleep(0.1)
+    _say_if_stopped(received)
     if child.returncode:
         raise ZifglassError(f"nequip stopped: {_last_line(folder)} (all of it in nequip.log)")
 
