@@ -67,3 +67,31 @@ def threads(context: StageContext) -> None:
 def _count_call(context: StageContext) -> None:
     with (context.folder / "calls.txt").open("a") as file:
         file.write("called\n")
+
+
+@stage_kind("toy-npt", method=1)
+def npt(context: StageContext) -> None:
+    """A trajectory of the Gaussian cell of a cubic solid: K = 8 GPa in 10 nm³ at 300 K."""
+    import numpy as np
+
+    from zifglass.core import ArrayTrajectory
+    from zifglass.core.units import GPa, kB
+    from zifglass.io import write
+
+    rng = np.random.default_rng(context.settings["seed"])
+    stiffness = np.full((3, 3), 7.0 * GPa) + np.eye(3) * 3.0 * GPa
+    volume, frames = 1e4, 2000
+    normal = rng.multivariate_normal(
+        np.zeros(3), np.linalg.inv(stiffness) * kB * 300.0 / volume, size=frames
+    )
+    shear = rng.normal(scale=np.sqrt(kB * 300.0 / volume / (2.0 * GPa)) / 2, size=(frames, 3))
+    strain = np.zeros((frames, 3, 3))
+    for i in range(3):
+        j, k = (i + 1) % 3, (i + 2) % 3
+        strain[:, i, i] = normal[:, i]
+        strain[:, j, k] = strain[:, k, j] = shear[:, i]
+    cells = volume ** (1 / 3) * (np.eye(3) + strain)
+    trajectory = ArrayTrajectory.from_arrays(
+        [30], np.zeros((frames, 1, 3)), cells, times=100.0 * np.arange(frames)
+    )
+    write(context.folder / "trajectory.h5", trajectory)

@@ -10,8 +10,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import Field
+
 from zifglass.core import InputError, Potential, Quantity
 from zifglass.core.files import plain, write_json
+from zifglass.core.settings import Settings
 
 if TYPE_CHECKING:
     from zifglass.core import Structure
@@ -19,19 +22,18 @@ if TYPE_CHECKING:
 _name = re.compile(r"[A-Za-z0-9][\w.+=-]*(/[A-Za-z0-9][\w.+=-]*)*")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Resources:
-    """What a stage is given; none of it changes its result.
+class Resources(Settings):
+    """What a stage is given; none of it changes its result."""
 
-    threads: None takes a fair share of the cores. hours: wall time asked of Slurm. gpus and
-    memory (GB): asked of Slurm. partition: of Slurm; None leaves it to the study or the cluster.
-    """
-
-    threads: int | None = None
-    hours: float | None = None
-    gpus: int = 0
-    memory: float | None = None
-    partition: str | None = None
+    threads: int | None = Field(
+        default=None, gt=0, description="Cores; a fair share of this machine's if unset."
+    )
+    hours: float | None = Field(default=None, gt=0, description="Wall time asked of Slurm, h.")
+    gpus: int = Field(default=0, ge=0, description="GPUs asked of Slurm.")
+    memory: float | None = Field(default=None, gt=0, description="Memory asked of Slurm, GB.")
+    partition: str | None = Field(
+        default=None, description="Partition of Slurm; that of the study if unset."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +70,8 @@ class Stage:
     def as_dict(self) -> dict[str, Any]:
         """Plain data; `stage_from` gives an equal stage. Holds the module of the kind, which a
         job imports first."""
-        return plain(asdict(self)) | {"module": kind_of(self.kind).module}
+        own = {"module": kind_of(self.kind).module, "resources": self.resources.model_dump()}
+        return plain(asdict(self) | own)
 
 
 def stage_from(value: Mapping[str, Any]) -> Stage:

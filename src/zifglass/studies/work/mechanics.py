@@ -150,7 +150,7 @@ def fluctuations(context: StageContext) -> None:
     from zifglass.core.structure import masses_of
     from zifglass.report.mechanics import write_fluctuations
 
-    context.cite("hartlap2007", "mouhat2014", "gaillac2016", "chodera2016")
+    context.cite("hartlap2007", "mouhat2014", "gaillac2016", "chodera2007", "chodera2016")
     frames = frames_of(context.result("run"), segment=context.settings["segment"])
     result = mechanics.strain_fluctuations(
         frames,
