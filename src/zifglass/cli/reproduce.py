@@ -93,7 +93,7 @@ def reproduce(
         for name in study.unused(aimd):
             typer.echo(f"not used: {name} (its name begins with no known role)", err=True)
     if dry_run:
-        _tell_plan(plan)
+        _tell_plan(plan, output)
         return
     result = study.reproduce(
         plan,
@@ -118,16 +118,17 @@ def _pairs(texts: list[str]) -> dict[str, str]:
     return found
 
 
-def _tell_plan(plan: Plan) -> None:
-    from zifglass.studies.reproduce import shortened
-    from zifglass.studies.reproduce.cost import costs
+def _tell_plan(plan: Plan, output: Path) -> None:
+    from zifglass.studies.reproduce import expected, shortened
 
-    each = costs(plan)
-    for name, (seconds, size) in each.items():
-        typer.echo(f"{name:32} {_time(seconds):>9} {size / 1e6:9.1f} MB")
-    seconds, size = (sum(column) for column in zip(*each.values(), strict=True))
+    left = expected(plan, output, tell=lambda sentence: typer.echo(sentence, err=True))
+    for one in left:
+        if one.seconds:
+            size = (one.bytes or 0.0) / 1e6
+            typer.echo(f"{one.stage.name:32} {_time(one.seconds):>9} {size:9.1f} MB")
+    seconds, size = (sum(getattr(one, n) or 0.0 for one in left) for n in ("seconds", "bytes"))
     typer.echo(
-        f"{len(each)} stages; dynamics {_time(seconds)} by a measured step on all cores, analyses "
+        f"{len(left)} stages; dynamics {_time(seconds)} with all cores of this machine, analyses "
         f"come on top; {size / 1e6:.0f} MB"
     )
     for what, here, full in shortened(plan.budget):
@@ -137,8 +138,6 @@ def _tell_plan(plan: Plan) -> None:
 
 
 def _time(seconds: float) -> str:
-    if seconds < 1:
-        return ""
     return f"{seconds / 60:.1f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 

@@ -3,7 +3,7 @@
 from .budgets import BUDGETS, Budget, budget_called, shortened
 from .plan import Plan, make_plan
 from .result import Reproduction
-from .run import read_off, reproduce
+from .run import expected, read_off, reproduce
 from .sources import aimd_sources, published_glasses, roles, unused
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Reproduction",
     "aimd_sources",
     "budget_called",
+    "expected",
     "make_plan",
     "published_glasses",
     "read_off",

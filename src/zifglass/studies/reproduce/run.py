@@ -12,11 +12,12 @@ from zifglass.core import Quantity, Stopped
 from zifglass.core.files import write_json, write_text
 from zifglass.report.page import write_page
 
+from ..forecast import Forecast, forecast
 from ..place import Place
 from ..place import make_plan as plan_of_stages
 from ..published import Comparison, castel2024
 from ..runner import run_stages
-from ..states import states, with_needs
+from ..states import StageState, states, with_needs
 from .budgets import shortened
 from .figures import draw_all
 from .found import Found, Missing
@@ -55,12 +56,24 @@ def reproduce(
     return result
 
 
+def expected(
+    plan: Plan, folder: Path, *, tell: Callable[[str], None] = lambda sentence: None
+) -> list[Forecast]:
+    """What is left to do in `folder`: time of dynamics and disk, from a measured step."""
+    place = Place(folder.resolve())
+    return forecast(plan_of_stages(place, plan.stages), _states(plan, place), tell=tell)
+
+
+def _states(plan: Plan, place: Place) -> dict[str, StageState]:
+    """Of the stages that what was asked for is read off, and those they need."""
+    wanted = with_needs(plan.stages, plan.wanted())
+    found = states(place, plan_of_stages(place, plan.stages))
+    return {name: state for name, state in found.items() if name in wanted}
+
+
 def read_off(plan: Plan, folder: Path) -> Reproduction:
     """From what the stages in `folder` left; runs nothing. Draws the figures."""
-    place = Place(folder.resolve())
-    stages = plan_of_stages(place, plan.stages)
-    wanted = with_needs(plan.stages, plan.wanted())
-    stand = {name: s for name, s in states(place, stages).items() if name in wanted}
+    stand = _states(plan, Place(folder.resolve()))
     found = Found(plan, stand)
     published = castel2024()
     student, reason = _student(found)
