@@ -179,6 +179,20 @@ class Browser:
         answer = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(answer["data"]))
 
+    def picture(self, x: float, y: float, width: float, height: float) -> bytes:
+        """A rectangle of the page, px, as PNG."""
+        clip = {"x": x, "y": y, "width": width, "height": height, "scale": 1}
+        answer = self.call("Page.captureScreenshot", clip=clip, captureBeyondViewport=True)
+        return base64.b64decode(answer["data"])
+
+    def wait_for(self, path: Path) -> None:
+        """Until a file that is being saved is whole."""
+        end = time.monotonic() + _patience
+        while not path.exists():
+            assert time.monotonic() < end, f"{path.name} was not saved"
+            self.evaluate("0")
+            time.sleep(0.05)
+
     def print(self, path: Path) -> None:
         """The page on paper, as PDF."""
         answer = self.call("Page.printToPDF", printBackground=True, preferCSSPageSize=True)

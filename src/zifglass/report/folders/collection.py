@@ -16,6 +16,7 @@ from ..page import Column, Figure, Mark, Notice, Page, Part, Section, Table, Tex
 from ..page.model import Cell, Tone
 from .account import Account, folded
 from .read import read_json
+from .recognise import Kind, kind_of
 from .results import is_scalar, label
 from .settings import facts_of
 
@@ -100,23 +101,23 @@ def study_page(
     plan = read_json(folder / "plan.json")
     stages = [stage for stage in plan.get("stages", ()) if isinstance(stage, dict)]
     records = {str(s["name"]): _record(folder, str(s["name"])) for s in stages}
+    kinds = {n: kind_of(folder / "stages" / n) for n in records if _is_known(folder, n)}
+    shares = shared(kinds, budget)
     entries = []
     for stage in stages:
         name = str(stage["name"])
         state = (states or {}).get(name) or _own_word(folder, stage, records[name])
         account = None
         place = folder / "stages" / name
-        if records[name]:
+        if name in kinds:
             try:
-                account = account_of(place, budget=budget / len(stages), alone=len(stages) <= 3)
+                account = account_of(place, budget=shares[name], alone=len(stages) <= 3)
             except ZifglassError as error:
-                if state.word == "finished":  # it left no numbers, or they cannot be read
-                    state = replace(state, sentence=state.sentence or str(error))
+                state = replace(state, sentence=state.sentence or str(error))
             else:
-                account = replace(
-                    account,
-                    provenance=[*account.provenance, facts_of(_of_record(records[name]))],
-                )
+                if records[name]:
+                    told = [*account.provenance, facts_of(_of_record(records[name]))]
+                    account = replace(account, provenance=told)
         entries.append(Entry(name, account, state, str(stage.get("kind", ""))))
     return page_of_many(
         title or folder.name,
@@ -125,6 +126,17 @@ def study_page(
         before=[_overall(entries)],
         after=[Section("Provenance", _provenance(plan, records))],
     )
+
+
+def shared(kinds: Mapping[str, Kind], budget: float) -> dict[str, float]:
+    """Bytes of trajectories for each folder. An analysis shows none beside the runs it is of."""
+    shown = [name for name, kind in kinds.items() if kind not in _without_models]
+    if "run" in kinds.values():
+        shown = [name for name in shown if kinds[name] != "structure"]
+    return {name: budget / len(shown) if name in shown else 0.0 for name in kinds}
+
+
+_without_models = ("fluctuations", "comparison", "ensemble")
 
 
 # --- the summary ---------------------------------------------------------------------------
@@ -284,6 +296,14 @@ def _record(folder: Path, name: str) -> dict[str, Any]:
         return read_json(folder / "stages" / name / "stage.json")
     except ZifglassError:
         return {}
+
+
+def _is_known(folder: Path, name: str) -> bool:
+    """Whether a stage has left something that a builder knows."""
+    try:
+        return kind_of(folder / "stages" / name) not in ("study", "collection")
+    except ZifglassError:
+        return False
 
 
 def _own_word(folder: Path, stage: Mapping[str, Any], record: Mapping[str, Any]) -> StageWord:

@@ -9,7 +9,7 @@ from zifglass.core import InputError, ZifglassError
 
 from ..page import Page
 from .account import Account, page_of
-from .collection import Entry, StageWord, page_of_many, study_page
+from .collection import Entry, StageWord, page_of_many, shared, study_page
 from .generic import results_account
 from .mechanics import (
     comparison_account,
@@ -77,11 +77,12 @@ def account_of(folder: Path, *, budget: float = BUDGET, alone: bool = True) -> A
 def _entries(folder: Path, parts: list[Path], budget: float) -> list[Entry]:
     """Every piece of work below `folder`, named by its way from there."""
     leaves = _leaves(parts)
+    shares = shared({str(path): kind_of(path) for path in leaves}, budget)
     entries = []
     for path in leaves:
         name = path.relative_to(folder).as_posix()
         try:
-            account = account_of(path, budget=budget / len(leaves), alone=len(leaves) <= 3)
+            account = account_of(path, budget=shares[str(path)], alone=len(leaves) <= 3)
         except ZifglassError as error:
             entries.append(Entry(name, None, StageWord("unreadable", str(error))))
         else:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..page import Part
+from zifglass.io import read
+
+from ..page import Part, model_of
 from .account import Account
 from .read import figures_in, read_json, read_yaml, side_by_side
 from .results import array_tables, label, quantities_in, quantity_table
@@ -20,18 +22,26 @@ def results_account(folder: Path, *, budget: float, alone: bool) -> Account:
     found = quantities_in(results)
     about = results.get("about", {})
     figures = figures_in(folder)
+    structure = folder / "structure.extxyz"
+    models = [model_of(folder.name, read(structure), budget=budget)] if structure.exists() else []
     numbers: list[Part] = [quantity_table(found), *array_tables(found)] if found else []
     if isinstance(about, dict) and about:
         numbers.append(facts_of({label(key): value for key, value in about.items()}))
     return Account(
         title=folder.name,
         kind="Results",
-        sentences=[f"{len(found)} quantities and {len(figures)} figures."],
+        sentences=[_sentence(len(found), len(figures))],
         key=dict(list(found.items())[:_most_key]) if len(found) <= _most_key else {},
+        models=models if budget else (),
         figures=side_by_side(figures),
         numbers=numbers,
         settings=_settings(folder),
     )
+
+
+def _sentence(count: int, figures: int) -> str:
+    drawn = f" and {figures} figure{'s' * (figures > 1)}" if figures else ""
+    return f"{count} {'quantity' if count == 1 else 'quantities'}{drawn}."
 
 
 def _settings(folder: Path) -> list[Part]:

@@ -34,7 +34,7 @@ from ..page import (
     model_of,
     thermo_chart,
 )
-from ..page.model import Cell
+from ..page.model import Cell, Tone
 from ..page.numbers import number
 from .account import Account
 from .captions import caption_of
@@ -63,8 +63,6 @@ def run_account(folder: Path, *, budget: float, alone: bool) -> Account:
     figures: list[Part] = []
     if thermo is not None:
         figures.append(_chart(thermo, protocol))
-    if alone:
-        figures.append(_timeline(protocol))
     figures += figures_in(folder, without=_drawn_here)
     numbers: list[Part] = []
     if found:
@@ -80,7 +78,10 @@ def run_account(folder: Path, *, budget: float, alone: bool) -> Account:
         view_caption=_view_caption(model),
         figures=figures,
         numbers=numbers,
-        settings=[facts_of(_settings(started["protocol"]))],
+        settings=[
+            *([_timeline(protocol)] if alone else []),
+            facts_of(_settings(started["protocol"])),
+        ],
         provenance=_provenance(started),
     )
 
@@ -159,9 +160,6 @@ def _sentences(
             "No linker is broken in the last frame." if not broken
             else f"In the last frame {broken} atoms belong to broken linkers; they are marked."
         )  # fmt: skip
-    events = len(status.get("events", ()))
-    if events:
-        said.append(f"The watchdog noted {events} event{'s' * (events > 1)}, listed below.")
     return [*said, *(f"Of the trajectory: {note}." for note in notes)]
 
 
@@ -172,10 +170,14 @@ def _notices(
     done = float(status.get("time_ps", thermo["time_ps"][-1] if thermo is not None else 0.0))
     of = f"{number(done)} of {number(protocol.duration / ps)} ps"
     if word == "finished":
-        events = [e for e in status.get("events", ()) if e.get("check") != "minimisation"]
-        calm = "; the watchdog found nothing to report" if not status.get("events") else ""
-        tone: Any = "caution" if events else "good"
-        return [Notice("finished", f"The whole protocol was run, {of}{calm}.", tone)]
+        events = len(status.get("events", ()))
+        seen = "nothing to report" if not events else f"{events} event{'s' * (events > 1)}"
+        tone: Tone = "caution" if events else "good"
+        return [
+            Notice(
+                "finished", f"The whole protocol was run, {of}; the watchdog noted {seen}.", tone
+            )
+        ]
     if word == "stopped by the watchdog":
         return [Notice(word, f"{status.get('reason', '')}. {of} were run.", "bad")]
     if is_locked(folder / "run.lock"):

@@ -26,14 +26,15 @@ _most_models = 12
 
 
 def structure_account(folder: Path, *, budget: float, alone: bool) -> Account:
-    """What an analysis found. The structures are shown if their files are still where they were."""
+    """What an analysis found. The structures are shown if their files are still where they were;
+    with a budget of 0, as beside the runs that made them, they are not."""
     about = read_yaml(folder / "settings.yaml")
     trajectories = about.get("trajectories")
     if not isinstance(trajectories, dict) or not trajectories:
         raise InputError("no trajectories are named here", folder / "settings.yaml")
     results = folder / "results.json"
     found = quantities_in(read_json(results)) if results.exists() else {}
-    models, missing = _models(folder, trajectories, budget, alone)
+    models, missing = _models(folder, trajectories, budget, alone) if budget else ([], [])
     numbers: list[Part] = []
     many = len(trajectories) > 1
     if found:
@@ -75,9 +76,7 @@ def _sentences(
     each = f"{frames[0]}" if len(set(frames)) == 1 else f"{min(frames)} to {max(frames)}"
     of = "" if len(frames) == 1 else f" from each of {len(frames)} trajectories"
     one = max(frames) == 1
-    said = [
-        f"{'One' if one else each} frame{'' if one else 's'}{of} {'was' if one else 'were'} analysed."
-    ]
+    said = [f"One frame{of} was analysed." if one else f"{each} frames{of} were analysed."]
     left = {
         f"{name} ({reason})"
         for one in trajectories.values()

@@ -275,6 +275,8 @@
 
     function home() {
       viewer.zoomTo();
+      const view = viewer.getView(); // place, distance, and a quaternion: straight ahead again
+      viewer.setView([...view.slice(0, 4), 0, 0, 0, 1]);
       viewer.rotate(18, "y");
       viewer.rotate(14, "x");
       viewer.zoom(1.15);
