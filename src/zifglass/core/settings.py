@@ -95,29 +95,41 @@ def _is_number(text: str) -> bool:
 
 def _sentence(model: type[Settings], error: ValidationError) -> str:
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    parts, group = _follow(model, [str(part) for part in first["loc"]])
+    key = ".".join(parts)
     if first["type"] == "extra_forbidden":
-        known = _known(model, key.split(".")[:-1])
-        near = get_close_matches(key.rsplit(".", 1)[-1], known, n=1)
+        known = list(group.model_fields)
+        near = get_close_matches(parts[-1], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
         return f"unknown setting {key!r}: {hint}"
     return f"setting {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}; got {first['input']!r}"
 
 
-def _known(model: type[BaseModel], path: list[str]) -> list[str]:
-    """The settings there are in the group that `path` leads to; through groups by name too."""
+def _follow(model: type[BaseModel], location: list[str]) -> tuple[list[str], type[BaseModel]]:
+    """A location of pydantic's as people write it, and the group of settings that it ends in;
+    through groups by name too. Where a group is one of several kinds pydantic puts the kind into
+    the location, and people do not."""
+    parts: list[str] = []
     inner: Any = model
-    for name in path:
-        if _is_group(inner):
+    for name in location:
+        kinds = [kind for kind in get_args(inner) if _is_group(kind)]
+        if get_origin(inner) is dict:
+            inner = get_args(inner)[1]
+        elif len(kinds) > 1:
+            of_name = (k for k in kinds if any(f.default == name for f in k.model_fields.values()))
+            inner = next(of_name, None)
+            model = inner or model
+            continue
+        elif _is_group(inner):
             field = inner.model_fields.get(name)
             inner = None if field is None else field.annotation
-        elif get_origin(inner) is dict:
-            inner = get_args(inner)[1]
+        parts.append(name)
+        alone = [kind for kind in get_args(inner) if _is_group(kind)]
+        if get_origin(inner) is not dict and len(alone) == 1:
+            inner = alone[0]  # a group or None
         if _is_group(inner):
             model = inner
-        elif get_origin(inner) is not dict:
-            break
-    return list(model.model_fields)
+    return parts, model
 
 
 def _is_group(annotation: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -184,11 +185,11 @@ def _run_nequip(
     part = len(list(folder.glob("logs/part-*")))
     command = [
         "nequip.scripts.train", "-cp", str(folder), "-cn", "nequip",
-        f"hydra.run.dir={folder / 'hydra'}", f"trainer.logger.version=part-{part:03d}",
+        f"hydra.run.dir={_quoted(folder / 'hydra')}", f"trainer.logger.version=part-{part:03d}",
     ]  # fmt: skip
     last = folder / "checkpoints" / "last.ckpt"
     if last.exists():
-        command.append(f"+ckpt_path={last}")
+        command.append(f"+ckpt_path={_quoted(last)}")
     start, seen, enough, logged = time.monotonic(), len(read_curves(folder)), False, -1
     with _child(command, folder) as child, _signals() as received:
         while child.poll() is None and not enough and not received:
@@ -219,6 +220,12 @@ def _has_ended(curves: LearningCurves, settings: TrainingSettings) -> bool:
     if last + 1 >= settings.epochs or not np.isfinite(curves.loss_validation[-1]):
         return True
     return last - int(curves.epochs[curves.best]) >= settings.patience
+
+
+def _quoted(path: Path) -> str:
+    """As hydra takes any characters in a value: in quotes, these and backslashes escaped."""
+    text = str(path).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{text}'"
 
 
 def _logged(folder: Path) -> int:
@@ -285,5 +292,8 @@ def _call(command: list[str], folder: Path) -> None:
 
 
 def _last_line(folder: Path) -> str:
+    """The last line that names an error, else the last one that says anything."""
     lines = (folder / "nequip.log").read_text(encoding="utf-8", errors="replace").splitlines()
-    return next((line.strip() for line in reversed(lines) if line.strip()), "it printed nothing")
+    said = [line.strip() for line in reversed(lines) if line.strip()]
+    errors = (line for line in said if re.match(r"[\w.]*(Error|Exception)\b", line))
+    return next(errors, said[0] if said else "it printed nothing")
