@@ -31,7 +31,6 @@ class Node:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.conf = folder / "slurm.conf"
-        self._munged: subprocess.Popen[bytes] | None = None
         self._daemons: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
@@ -44,7 +43,7 @@ class Node:
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o600)
-        self._munged = self._spawn(
+        self._daemons["munged"] = self._spawn(
             "munged", "--foreground", "--force", f"--key-file={key}",
             f"--socket={self.folder}/munge.socket", f"--pid-file={self.folder}/munged.pid",
             f"--log-file={self.folder}/log/munged.log", f"--seed-file={self.folder}/munge.seed",
@@ -56,13 +55,10 @@ class Node:
 
     def stop(self) -> None:
         """Ends every process it started, those of jobs included."""
-        self.say("scancel", "--user=root")
-        wait_for(lambda: not self.queue(), "every job has ended")
-        for name in list(self._daemons):
-            self._end(name, signal.SIGTERM)
-        if self._munged is not None:
-            self._munged.terminate()
-            self._munged.wait()
+        if "slurmd" in self._daemons:
+            self.crash()
+        self._end("slurmctld", signal.SIGTERM)
+        self._end("munged", signal.SIGTERM)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -129,7 +125,11 @@ class Node:
         process = self._daemons.pop(name, None)
         if process is not None:
             process.send_signal(number)
-            process.wait(timeout=60)
+            try:
+                process.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def wait_for(done: Callable[[], object], what: str, seconds: float = 60.0) -> None:
@@ -137,7 +137,7 @@ def wait_for(done: Callable[[], object], what: str, seconds: float = 60.0) -> No
     until = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < until, f"waited {seconds:g} s in vain: {what}"
-        time.sleep(0.1)
+        time.sleep(0.2)
 
 
 def _path_of(name: str) -> str | None:

@@ -1,0 +1,146 @@
+"""What is submitted to Slurm, and after what; no Slurm needed."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from zifglass.core import InputError
+from zifglass.core.settings import settings_from
+from zifglass.studies import Resources, Stage
+from zifglass.studies.slurm import submit_stages
+from zifglass.studies.slurm_arrays import Batch, Task, batches, dependency
+from zifglass.studies.slurm_queue import SlurmError
+from zifglass.studies.slurm_settings import SlurmSettings
+
+
+def _stage(name: str, *needs: str, array: str | None = None, **more: float) -> Stage:
+    return Stage(
+        name=name,
+        kind="toy-sum",
+        needs={need.replace("/", "-"): need for need in needs},
+        array=array,
+        resources=Resources(**more),  # type: ignore[arg-type]
+    )
+
+
+def _said(made: list[Batch]) -> list[tuple[str, int, str]]:
+    ids = {batch.number: str(100 + batch.number) for batch in made}
+    return [(b.label, len(b.stages), dependency(b, made, ids)) for b in made]
+
+
+def _replicas(structures: int, replicas: int) -> list[Stage]:
+    stages = [_stage(f"prep/{s}", array="prep") for s in range(structures)]
+    for s in range(structures):
+        for r in range(replicas):
+            stages.append(_stage(f"md/{s}-{r}", f"prep/{s}", array="md"))
+            stages.append(_stage(f"rdf/{s}-{r}", f"md/{s}-{r}", array="rdf"))
+        stages.append(_stage(f"mean/{s}", *(f"rdf/{s}-{r}" for r in range(replicas)), array="mean"))
+    return stages
+
+
+def test_replicas_become_arrays_and_failures_stay_among_those_concerned() -> None:
+    made = batches(_replicas(2, 3), {})
+    assert _said(made) == [
+        ("prep", 2, ""),
+        ("md", 3, "afterok:100_0"),
+        ("md", 3, "afterok:100_1"),
+        ("rdf", 3, "aftercorr:101"),
+        ("rdf", 3, "aftercorr:102"),
+        ("mean/0", 1, "afterok:103"),
+        ("mean/1", 1, "afterok:104"),
+    ]
+
+
+def test_one_array_after_another_task_by_task() -> None:
+    stages = [_stage(f"a{i}", array="a") for i in range(4)]
+    stages += [_stage(f"b{i}", f"a{i}", array="b") for i in (3, 1)]
+    made = batches(stages, {})
+    assert _said(made)[1] == ("b", 2, "aftercorr:100")
+    assert list(made[1].tasks()) == [(3, stages[4]), (1, stages[5])]
+
+
+def test_two_analyses_of_each_task_are_two_arrays() -> None:
+    stages = [_stage(f"a{i}", array="a") for i in range(4)]
+    stages += [_stage(f"b{i}-{k}", f"a{i}", array="b") for i in range(4) for k in "xy"]
+    assert _said(batches(stages, {}))[1:] == [("b", 4, "aftercorr:100")] * 2
+
+
+def test_what_slurm_has_already_is_waited_for() -> None:
+    queued = {"a0": Task("7", 0), "a1": Task("7", 1), "p": Task("9")}
+    stages = [_stage(f"b{i}", f"a{i}", "p", array="b") for i in range(2)]
+    stages.append(_stage("end", "a1", "finished", "b0"))
+    made = batches(stages, queued)
+    said = {label: after for label, _, after in _said(made)}
+    assert said["b"] == "afterok:9,aftercorr:7"
+    assert said["end"] == "afterok:100_0:7_1"
+
+
+def test_arrays_are_cut_where_they_get_too_large() -> None:
+    stages = [_stage(f"a{i}", array="a") for i in range(7)]
+    stages += [_stage(f"b{i}", f"a{i}", array="b") for i in range(7)]
+    made = batches(stages, {}, largest=3)
+    assert [len(batch.stages) for batch in made] == [3, 3, 1, 3, 3, 1]
+    assert [after for _, _, after in _said(made)][3:] == [
+        "aftercorr:100", "aftercorr:101", "afterok:102",
+    ]  # fmt: skip
+
+
+def test_resources_part_arrays() -> None:
+    stages = [_stage(f"a{i}", array="a", gpus=i % 2) for i in range(4)]
+    assert [[s.name for s in b.stages] for b in batches(stages, {})] == [["a0", "a2"], ["a1", "a3"]]
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_any_graph_waits_for_exactly_what_it_needs(seed: int) -> None:
+    rng = random.Random(seed)
+    stages: list[Stage] = []
+    for i in range(40):
+        pool = [stage.name for stage in stages]
+        needs = rng.sample(pool, min(len(pool), rng.choice([0, 1, 1, 1, 2, 3])))
+        stages.append(_stage(f"s{i}", *needs, array=rng.choice([None, "a", "b", "c"])))
+    queued = {
+        stage.name: Task(str(500 + i // 3), i % 3 if rng.random() < 0.6 else None)
+        for i, stage in enumerate(stages[:6])
+    }
+    rest = stages[6:]
+    made = batches(rest, queued, largest=4)
+    tasks = {stage.name: Task(b.number, i) for b in made for i, stage in b.tasks()}
+    assert set(tasks) == {stage.name for stage in rest}
+    assert len(set(tasks.values())) == len(tasks)
+    tasks |= queued
+    for batch in made:
+        for index, stage in batch.tasks():
+            waits = set(batch.after) | {Task(job, index) for job in batch.pairwise}
+            assert waits == {tasks[need] for need in stage.needs.values()}
+            earlier = [task.job for task in waits if isinstance(task.job, int)]
+            assert all(job < batch.number for job in earlier)
+
+
+def test_settings() -> None:
+    given = settings_from(SlurmSettings, changes=["options.qos=long", "hours=2"])
+    assert given.options == {"qos": "long"} and given.hours == 2.0
+    with pytest.raises(InputError, match=r"zifglass sets array, time itself"):
+        settings_from(SlurmSettings, {"options": {"--array": "1-3", "time": 5}})
+    with pytest.raises(InputError, match=r"unknown setting 'partion': did you mean 'partition'"):
+        settings_from(SlurmSettings, changes=["partion=long"])
+    assert SlurmSettings(options={"mail_user": "me"}).options == {"mail-user": "me"}
+
+
+def test_a_wall_time_within_the_margin_is_refused(tmp_path: Path) -> None:
+    from tests.studies import toy_kinds
+
+    assert toy_kinds
+    with pytest.raises(InputError, match="wall time of stage 'a', 3 min, is no longer than"):
+        submit_stages([_stage("a", hours=0.05)], tmp_path)
+
+
+def test_without_slurm_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.studies import toy_kinds
+
+    assert toy_kinds
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SlurmError, match="there is no Slurm here: the command"):
+        submit_stages([Stage(name="a", kind="toy-sum", settings={"value": 1})], tmp_path / "s")
