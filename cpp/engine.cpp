@@ -18,6 +18,7 @@
 #include "engine_pack.hpp"
 #include "engine_program.hpp"
 #include "engine_wigner.hpp"
+#include "isa.hpp"
 
 namespace nb = nanobind;
 
@@ -31,30 +32,16 @@ namespace isa_avx512 { extern const Kernels kernels; }
 
 namespace {
 
-std::vector<const Kernels*> available_kernels() {  // the best first
-  std::vector<const Kernels*> result;
+const Kernels& kernels_of(Isa isa) {
 #ifdef ZIFGLASS_X86
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("fma"))
-    result.push_back(&isa_avx512::kernels);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    result.push_back(&isa_avx2::kernels);
+  if (isa == Isa::avx512) return isa_avx512::kernels;
+  if (isa == Isa::avx2) return isa_avx2::kernels;
 #endif
-  result.push_back(&isa_baseline::kernels);
-  return result;
+  (void)isa;
+  return isa_baseline::kernels;
 }
 
-const Kernels& find_kernels(const std::string& isa) {
-  std::string names;
-  for (const Kernels* k : available_kernels()) {
-    if (isa == "auto" || isa == k->name) return *k;
-    names += (names.empty() ? "" : ", ") + std::string(k->name);
-  }
-  throw std::invalid_argument("the instruction set '" + isa +
-                              "' is not available: this machine and build have " + names);
-}
+const Kernels& find_kernels(const std::string& isa) { return kernels_of(find_isa(isa)); }
 
 using NumpyDouble = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
 
@@ -311,7 +298,7 @@ class Engine {
 
 std::vector<std::string> isas() {
   std::vector<std::string> names;
-  for (const Kernels* k : available_kernels()) names.push_back(k->name);
+  for (const Isa isa : available_isas()) names.push_back(name_of(isa));
   return names;
 }
 

@@ -8,6 +8,7 @@ void bind_distributions(nb::module_ &m);
 void bind_linkers(nb::module_ &m);
 void bind_rings(nb::module_ &m);
 void bind_engine(nb::module_ &m);
+void bind_product(nb::module_ &m);
 void bind_text(nb::module_ &m);
 
 NB_MODULE(_native, m) {
@@ -17,5 +18,6 @@ NB_MODULE(_native, m) {
   bind_linkers(m);
   bind_rings(m);
   bind_engine(m);
+  bind_product(m);
   bind_text(m);
 }
