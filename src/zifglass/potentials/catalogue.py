@@ -14,8 +14,9 @@ from zifglass.core.files import atomic_path, sha256_of
 
 @dataclass(frozen=True)
 class Entry:
-    """One published model. file: below a data folder. sha256: of that file; a copy with another
-    checksum is never used."""
+    """One published model. file: below a data folder, or, of an embedded model, below this
+    package's ``models``. url: where to download it; empty for an embedded one. sha256: of the
+    file; a copy with another checksum is never used."""
 
     name: str
     summary: str
@@ -28,8 +29,30 @@ class Entry:
     citation: str
     doi: str
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the file ships with the package."""
+        return not self.url
+
+
+_embedded = Path(__file__).parent / "models"
 
 _CATALOGUE = (
+    Entry(
+        name="zif4-fast",
+        summary="ZIF-4, crystal, liquid and glass (H, C, N, Zn); NequIP, l = 1, 3 layers, cutoff "
+        "5 Å, distilled from castel2024-nequip; ships with zifglass",
+        file="zif4-fast.safetensors",
+        url="",
+        sha256="5a020c8747022d1fe5cc7deb12abc27f543d8c7974f43a66c2fbf79ae2c97904",
+        size=296888,
+        origin="distilled by recipes/zif4_fast of this project",
+        licence="CC-BY-4.0",
+        citation="the zifglass developers; its teacher: N. Castel, D. André, C. Edwards, J. D. "
+        "Evans and F.-X. Coudert, Machine learning interatomic potentials for amorphous zeolitic "
+        "imidazolate frameworks, Digital Discovery, 2024",
+        doi="10.1039/D3DD00236E",
+    ),
     Entry(
         name="castel2024-nequip",
         summary="ZIF-4, crystal and melt-quenched glass (H, C, N, Zn); PBE-D3; NequIP, l = 2, "
@@ -88,6 +111,10 @@ def locate(item: Entry) -> Path | None:
 
     Raises InputError on a copy with another checksum.
     """
+    if item.is_embedded:
+        path = _embedded / item.file
+        _verify(item, path)
+        return path
     for folder in data_folders():
         path = folder / item.file
         if path.is_file():
@@ -104,6 +131,8 @@ def fetch(name: str, *, from_dir: str | Path | None = None) -> Path:
     Raises InputError on a wrong checksum, ZifglassError when nothing can be downloaded.
     """
     item = entry(name)
+    if item.is_embedded:
+        return _embedded / item.file
     target = cache_folder() / "data" / item.file
     if from_dir is not None:
         source = _find_in(Path(from_dir), item)

@@ -68,6 +68,8 @@ def load_network(name_or_path: str | Path) -> Network:
             f"downloads it ({item.size / 1e6:.1f} MB), and --from-dir FOLDER copies it from "
             "elsewhere"
         )
+    if item.is_embedded:
+        return load(path)
     facts = {"origin": item.origin, "licence": item.licence}
     return _imported(path, facts | {"citation": f"{item.citation}, DOI {item.doi}"})
 
