@@ -17,7 +17,7 @@ import typer
 if TYPE_CHECKING:
     from zifglass.training import LearningCurves, TrainingRun
     from zifglass.training.deploy import Deployed
-    from zifglass.training.sweep import Variant
+    from zifglass.training.sweep import SweepRow, Variant
 
 
 def register(app: typer.Typer) -> None:
@@ -152,7 +152,8 @@ def _several(
     if done and tabulate:
         rows = sweep_rows([(variant, run.curves) for variant, run in done])
         curves = {variant.name: run.curves for variant, run in done}
-        _print_table(write_sweep(rows, curves, output))
+        write_sweep(rows, curves, output)
+        _print_rows(rows)
     committees = [
         {"values": json.loads(values), "members": names}
         for values, names in members.items()
@@ -233,11 +234,22 @@ def _tell(folder: Path, run: TrainingRun, deployed: Deployed) -> None:
     )
 
 
-def _print_table(table: dict[str, Any]) -> None:
+def _print_rows(rows: list[SweepRow]) -> None:
+    """The columns that decide; sweep.csv has the others."""
     from rich.console import Console
     from rich.table import Table
 
-    drawn = Table(*table, box=None, pad_edge=False)
-    for row in zip(*table.values(), strict=True):
-        drawn.add_row(*(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row))
+    shown = (
+        ("time_per_epoch", "s/epoch"), ("force_mae_validation", "force MAE (meV/Å)"),
+        ("gap", "validation − training"), ("energy_mae_validation", "energy MAE (meV/atom)"),
+        ("stress_mae_validation", "stress MAE (MPa)"),
+    )  # fmt: skip
+    drawn = Table(*rows[0].values, "runs", *(title for _, title in shown), box=None, pad_edge=False)
+    for row in rows:
+        cells = []
+        for name, _ in shown:
+            found = row.found.get(name)
+            text = "" if found is None else f"{found.value:.4g}"
+            cells.append(f"{text} ± {found.std:.2g}" if found and found.std is not None else text)
+        drawn.add_row(*map(str, row.values.values()), str(row.runs), *cells)
     Console(width=None if sys.stdout.isatty() else 160).print(drawn)

@@ -62,8 +62,8 @@ def write_run(
 
 def write_sweep(
     rows: Sequence[SweepRow], curves: Mapping[str, LearningCurves], folder: str | Path
-) -> Columns:
-    """sweep.csv, sweep.json, sweep.png, .svg and all learning curves; returns the table."""
+) -> None:
+    """sweep.csv, sweep.json, sweep.png, .svg and all learning curves."""
     folder = Path(folder)
     table: Columns = {key: np.array([str(r.values[key]) for r in rows]) for key in rows[0].values}
     table["runs"] = np.array([row.runs for row in rows])
@@ -86,7 +86,6 @@ def write_sweep(
     )
     draw_sweep(rows, folder / "sweep")
     draw_curves(curves, folder / "learning-curves")
-    return table
 
 
 def write_evaluations(

@@ -137,8 +137,8 @@ def best_of(curves: LearningCurves) -> dict[str, float]:
         name: float(getattr(curves, name)[best]) for name in _units if hasattr(curves, name)
         and name not in ("gap", "epochs")
     }  # fmt: skip
-    # The first epoch of each start warms up.
     known = curves.seconds[np.isfinite(curves.seconds)]
+    known = known[1:] if len(known) > 1 else known  # the first epoch warms up
     return {
         "epochs": float(len(curves)),
         "best_epoch": float(curves.epochs[best] + 1),

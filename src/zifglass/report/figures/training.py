@@ -65,7 +65,7 @@ def draw_sweep(rows: Sequence[SweepRow], path: str | Path) -> None:
     ]
     if all("stress_mae_validation" in row.found for row in rows):
         names.insert(2, ("stress_mae_validation", "stress MAE (MPa)"))
-    labels = [", ".join(f"{k.split('.')[-1]} {v}" for k, v in row.values.items()) for row in rows]
+    labels = [", ".join(f"{k} = {v}" for k, v in row.values.items()) for row in rows]
     size = (max(4.6, 0.45 * len(rows)), 1.9)
     with figure(path, rows=len(names), size=size, heights=(1.0,) * len(names)) as (_, axes):
         for (name, label), panel in zip(names, axes, strict=True):
@@ -79,6 +79,7 @@ def draw_sweep(rows: Sequence[SweepRow], path: str | Path) -> None:
                 capsize=3,
             )
             panel.set_ylabel(label)
+            panel.margins(x=0.1, y=0.15)
             panel.set_ylim(bottom=min(0.0, panel.get_ylim()[0]))
         axes[-1].set_xticks(range(len(rows)), labels, rotation=45 if len(rows) > 4 else 0)
         if len(rows) > 4:
