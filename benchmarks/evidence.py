@@ -23,6 +23,7 @@ CLAIMS: dict[str, list[str]] = {
     "engine": ["benchmarks.engine"],
     "dynamics": ["benchmarks.dynamics"],
     "mechanics": ["benchmarks.mechanics"],
+    "studies": ["benchmarks.studies"],
     "long-tests": ["pytest", "-m", "long", "-q", "--durations=0", "-p", "no:cacheprovider"],
 }
 

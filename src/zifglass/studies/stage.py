@@ -45,7 +45,7 @@ class Stage:
     plain data. inputs: role → file outside the study; its content counts, not its place.
     potential: name or file (`studies.potential.load`); its SHA-256 counts. needs: role → name of
     a stage that must have finished. array: stages of equal `array` are submitted to Slurm as one
-    job array.
+    job array. aside: settings that change no result (how often to save).
     """
 
     name: str
@@ -56,6 +56,7 @@ class Stage:
     needs: Mapping[str, str] = field(default_factory=dict)
     resources: Resources = field(default_factory=Resources)
     array: str | None = None
+    aside: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _name.fullmatch(self.name):

@@ -15,7 +15,7 @@ from zifglass.core.files import write_text
 from zifglass.core.settings import settings_from
 from zifglass.dynamics import protocols, read_protocol
 
-from .study_settings import ProtocolEntry, Study
+from .study_settings import ProtocolEntry, Study, groups_of_method
 
 _groups = ("structures", "potentials", "protocols", "analyses", "mechanics", "resources")
 _name = re.compile(r"[A-Za-z0-9][\w.+=-]*")
@@ -46,6 +46,9 @@ def read_study(path: str | Path, *, changes: Iterable[str] = ()) -> Study:
 def write_study(path: str | Path, study: Study) -> None:
     """Every setting as it was used, defaults included."""
     plain = study.model_dump(mode="json")
+    for name, entry in study.mechanics.items():
+        used = ("method", "of", *groups_of_method[entry.method])
+        plain["mechanics"][name] = {key: plain["mechanics"][name][key] for key in used}
     write_text(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100))
 
 

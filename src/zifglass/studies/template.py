@@ -57,7 +57,7 @@ def template(
             "What the study starts from.",
             {_label(structure): _lines(StructureEntry, {"source": structure}, 4)},
         ),
-        f"# Name: a named potential (zifglass potential list) or a file.\n"
+        f"# By name, each a named potential (zifglass potential list) or a file.\n"
         f"potentials:\n  {_label(potential)}: {_yaml(potential)}",
         _section(
             "protocols",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from zifglass.core import Protocol, Structure
     from zifglass.dynamics import RunResult, RunSettings
 
-_unfingerprinted = {"checkpoint_seconds", "checkpoint_steps"}  # change no result
+_aside = {"checkpoint_seconds", "checkpoint_steps"}  # change no result
 
 
 def md_stage(
@@ -41,7 +41,8 @@ def md_stage(
 
     if kind == "melt-quench":
         _quench_segments(protocol)
-    settings = (run or RunSettings()).model_dump(mode="json", exclude=_unfingerprinted)
+    settings = (run or RunSettings()).model_dump(mode="json", exclude=_aside)
+    aside = (run or RunSettings()).model_dump(mode="json", include=_aside)
     needs = {"structure": structure, "fork": fork}
     return Stage(
         name=name,
@@ -51,6 +52,7 @@ def md_stage(
         potential=potential,
         needs={role: need for role, need in needs.items() if need is not None},
         array=array,
+        aside=aside,
     )
 
 
@@ -112,7 +114,7 @@ def _carry_out(context: StageContext) -> tuple[Protocol, RunResult]:
         context.stage.potential or "",
         context.folder,
         seed=context.settings["seed"],
-        settings=settings_from(RunSettings, context.settings["run"]),
+        settings=settings_from(RunSettings, {**context.settings["run"], **context.stage.aside}),
         max_wall=context.max_wall,
         fork=context.results.get("fork"),
         threads=context.threads,
