@@ -115,6 +115,7 @@ def _run_here(
     from zifglass.studies import run_stages
 
     seconds = None if max_wall is None else 60.0 * max_wall
+    _refuse_queued(output)
     try:
         return run_stages(stages, output, cores=cores, only=only, max_wall=seconds, tell=typer.echo)
     except OSError as error:  # of the study's own files; a stage's are its own failure
@@ -122,6 +123,21 @@ def _run_here(
             f"could not write into {output}: {error.strerror or error}; make room or choose "
             "another folder, and run the same command again"
         ) from error
+
+
+def _refuse_queued(output: Path) -> None:
+    """Stages that Slurm has are not done here as well."""
+    from zifglass.core import InputError
+    from zifglass.studies.place import Place
+    from zifglass.studies.slurm_queue import look
+
+    if queued := look(Place(output.resolve())).queue:
+        jobs = sorted({state.job.split("_")[0] for state in queued.values()}, key=int)
+        raise InputError(
+            f"Slurm has {len(queued)} stages of this study in its queue; add --slurm, wait for "
+            f"them, or take them back first: scancel {' '.join(jobs)}",
+            output,
+        )
 
 
 def _keep_settings(settings: Study, output: Path) -> None:
@@ -193,13 +209,17 @@ def _states_now(place: Place, plan: Plan) -> Mapping[str, StageState]:
 
 
 def _tell_states(found: Mapping[str, StageState], *, all_stages: bool = False) -> None:
+    from zifglass.studies.headway import headway
     from zifglass.studies.states import count
 
     shown = [s for s in found.values() if all_stages or not s.is_finished]
     width = max((len(state.name) for state in shown), default=0)
     for state in shown:
         took = f"{state.seconds:9.1f} s" if state.seconds else " " * 11
-        typer.echo(f"{state.name:<{width}}  {state.word:<11} {took}  {state.sentence}".rstrip())
+        said = state.sentence
+        if state.word == "running" and (now := headway(state.folder)):
+            said = f"{now} ({said})" if said else now
+        typer.echo(f"{state.name:<{width}}  {state.word:<11} {took}  {said}".rstrip())
     typer.echo(count(found) or "no stages")
 
 

@@ -149,7 +149,13 @@ def _state(
         wrong = differences(place.stage(stage.name), record)
         return ("edited", "; ".join(wrong)) if wrong else ("finished", "")
     if queued is not None:
-        return ("running" if queued.running else "queued"), queued.sentence
+        gone = (
+            queued.running
+            and _job(record) == queued.job
+            and not is_locked(place.stage_lock(stage.name))
+        )
+        said = "; its process is gone, which Slurm has not noticed yet" if gone else ""
+        return ("running" if queued.running else "queued"), queued.sentence + said
     if record is None:
         return "waiting", ""
     if not current:
