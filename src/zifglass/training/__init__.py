@@ -9,6 +9,7 @@ from .presets import PRESETS, preset
 from .run import TrainingRun, finish, require_nequip, train
 from .scorecard import Scorecard, scorecard
 from .settings import AllegroModel, LossWeights, NequipModel, TrainingSettings
+from .sweep import Variant, training_settings, variants
 
 __all__ = [
     "PRESETS",
@@ -22,6 +23,7 @@ __all__ = [
     "Scorecard",
     "TrainingRun",
     "TrainingSettings",
+    "Variant",
     "dataset_facts",
     "deploy",
     "evaluate",
@@ -32,4 +34,6 @@ __all__ = [
     "require_nequip",
     "scorecard",
     "train",
+    "training_settings",
+    "variants",
 ]
