@@ -193,6 +193,29 @@ def test_a_trajectory_in_time_is_the_same_on_any_number_of_processes(tmp_path: P
     assert float(rows[3]["MSD Zn (Å²)"]) == pytest.approx(0.015, rel=0.2)
 
 
+def test_another_metal_is_a_setting_of_every_quantity(tmp_path: Path) -> None:
+    cobalt = [
+        Frame(
+            Structure(
+                np.where(frame.structure.numbers == 30, 27, frame.structure.numbers),
+                frame.structure.positions,
+                frame.structure.cell,
+            ),
+            time=frame.time,
+        )
+        for frame in vibrating(2)
+    ]
+    write(tmp_path / "run.h5", cobalt)
+    done = analyse(
+        tmp_path / "run.h5", "-o", tmp_path / "out", "--set", "metal=Co", "--quantities",
+        "pmf,angles,coordination,linkers,rings,bonds,melting",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert found["coordination"]["value"] == 4.0
+    assert found["melting"]["value"] == "undecided"
+
+
 def test_frames_are_chosen_by_time(tmp_path: Path) -> None:
     write(tmp_path / "run.h5", vibrating(21))
     done = analyse(

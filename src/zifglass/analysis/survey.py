@@ -28,6 +28,7 @@ from .bonds import BondsAccumulator, BondsSettings
 from .coordination import CoordinationAccumulator, CoordinationSettings
 from .linkers import LinkerAccumulator
 from .melting import melting
+from .melting_clocks import Melting, MeltingSettings
 from .msd import frame_spacing, msd
 from .network import NetworkSettings, network
 from .pmf import pmf_of_rdf
@@ -201,9 +202,10 @@ def _jobs(
     name: str, trajectory: Trajectory, settings: SurveySettings, wanted: tuple[Quantity, ...]
 ) -> list[_Job]:
     jobs = []
-    for quantity, call in (("melting", melting), ("msd", msd)):
-        if quantity in wanted:
-            jobs.append(_Job((name, quantity, 0), call, (trajectory,)))
+    if "melting" in wanted:
+        jobs.append(_Job((name, "melting", 0), _melting_of, (trajectory, settings)))
+    if "msd" in wanted:
+        jobs.append(_Job((name, "msd", 0), msd, (trajectory,)))
     jobs += [
         _Job((name, "frames", part.start), _fill, (trajectory, part, settings, wanted), len(part))
         for part in block_ranges(len(trajectory))
@@ -292,7 +294,7 @@ class _Block:
             self.filled["rings"] = RingAccumulator(settings=s.rings)
         if "scattering" in self.wanted:
             self.filled["scattering"] = ScatteringAccumulator(self.numbers, s.scattering)
-        self._net = NetworkSettings(metal=s.metal, donor=s.donor, cutoff=s.cutoff)
+        self._net = _network_settings(s)
 
     def update(self, frame: Frame, index: int) -> None:
         if frame.temperature is not None:
@@ -362,6 +364,14 @@ def _temperature(known: list[float], notes: list[str]) -> float:
         return float(np.mean(known))
     notes.append("the frames carry no temperature: the PMF is for 300 K")
     return 300.0
+
+
+def _network_settings(settings: SurveySettings) -> NetworkSettings:
+    return NetworkSettings(metal=settings.metal, donor=settings.donor, cutoff=settings.cutoff)
+
+
+def _melting_of(trajectory: Trajectory, settings: SurveySettings) -> Melting:
+    return melting(trajectory, settings=MeltingSettings(network=_network_settings(settings)))
 
 
 def _pores_of(trajectory: Trajectory, index: int, settings: PoreSettings) -> Pores:
