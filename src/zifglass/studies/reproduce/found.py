@@ -81,7 +81,8 @@ class Found:
             return "not asked for (--only)"
         if state.word == "blocked":
             return self._why(self._root(name))
-        return f"stage {name} is {state.word}" + (f": {state.sentence}" if state.sentence else "")
+        sentence = state.sentence.replace(str(state.folder), name)
+        return f"stage {name} {_is[state.word]}" + (f": {sentence}" if sentence else "")
 
     def _root(self, name: str) -> str:
         """The failed stage that blocks `name`."""
@@ -90,6 +91,14 @@ class Found:
             if self.states[need].word == "failed":
                 return need
         return self._root(next(n for n in needs if self.states[n].word == "blocked"))
+
+
+_is = {
+    "finished": "has finished", "running": "is running", "queued": "is queued",
+    "stopped": "was stopped", "interrupted": "was interrupted", "failed": "failed",
+    "blocked": "is blocked", "waiting": "has not begun", "outdated": "is outdated",
+    "edited": "was edited",
+}  # fmt: skip
 
 
 def columns_of(path: Path) -> dict[str, Array]:

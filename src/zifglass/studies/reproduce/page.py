@@ -81,8 +81,13 @@ def _summary(result: Reproduction) -> Iterator[Part]:
         tone,
     )
     differing = [row for row in result.rows if row.word == "differs"]
-    for row in differing:
-        yield Text(f"Differs: {_said(row)}")
+    if differing:
+        yield Table(
+            [Column("table"), Column("quantity"), Column("of"), Column("published"),
+             Column("ours"), Column("in s.e.")],
+            [[r.published.table, *_row(r)[:5]] for r in differing],
+            caption="What differs",
+        )  # fmt: skip
     coarse = [r for r in result.rows if r.word == "agrees" and (_part_seen(r) or 0.0) > 0.25]
     if coarse:
         yield Text(
@@ -94,22 +99,13 @@ def _summary(result: Reproduction) -> Iterator[Part]:
             f"This is the {result.plan.budget_name} budget: runs are shorter than the published "
             "ones, see “What was shortened”."
         )
-    if result.unfinished:
+    failed = [s for s in result.unfinished if s.word != "blocked"]
+    if failed:
         yield Table(
             [Column("stage"), Column("state"), Column("why")],
-            [[s.name, s.word, s.sentence] for s in result.unfinished],
-            caption="Stages that have not finished",
+            [[s.name, s.word, s.sentence.replace(str(s.folder), s.name)] for s in failed],
+            caption="Stages that have not finished, without those that wait for them",
         )
-
-
-def _said(row: Comparison) -> str:
-    p = row.published
-    assert row.ours is not None
-    scores = "" if row.z is None else f" ({row.z:+.1f} standard errors)"
-    return (
-        f"Table {p.table}, {p.name}, {p.column}: {row.ours.value:.4g} against {p.printed} "
-        f"{p.unit}{scores}."
-    )
 
 
 def _part_seen(row: Comparison) -> float | None:
@@ -129,7 +125,6 @@ def _tables(result: Reproduction) -> Iterator[Section]:
                     Column("of"),
                     Column("published"),
                     Column("ours"),
-                    Column("difference"),
                     Column("in s.e."),
                     Column("would show"),
                     Column("verdict"),
@@ -149,16 +144,20 @@ def _row(row: Comparison) -> list[Cell]:
     seen = _part_seen(row)
     remarks = "; ".join(text for text in (row.reason, *row.remarks) if text)
     return [
-        p.name,
+        f"{p.name} ({p.unit})",
         p.column,
-        f"{p.printed} {p.unit}",
-        None if ours is None else Quantity(ours.value, ours.std, p.unit),
-        None if row.std is None else Quantity(row.difference, row.std, p.unit),
+        p.printed,
+        # The unit stands in the first cell.
+        None if ours is None else Quantity(ours.value, ours.std, "1"),
         None if row.z is None else f"{row.z:+.1f}",
-        None if seen is None else f"{100.0 * seen:.2g} %",
+        None if seen is None else _percent(seen),
         Mark(row.word, _tones[row.word]),
         remarks,
     ]
+
+
+def _percent(part: float) -> str:
+    return f"{100.0 * part:.0f} %" if part > 0.01 else f"{100.0 * part:.1g} %"
 
 
 def _student(result: Reproduction) -> Iterator[Part]:
