@@ -23,7 +23,10 @@ CLAIMS: dict[str, list[str]] = {
     "engine": ["benchmarks.engine"],
     "dynamics": ["benchmarks.dynamics"],
     "mechanics": ["benchmarks.mechanics"],
+    "page": ["benchmarks.page"],
     "studies": ["benchmarks.studies"],
+    "reproduce-minutes": ["benchmarks.reproduce", "--budget", "minutes"],
+    "reproduce-hours": ["benchmarks.reproduce", "--budget", "hours"],
     "long-tests": ["pytest", "-m", "long", "-q", "--durations=0", "-p", "no:cacheprovider"],
 }
 
