@@ -299,3 +299,26 @@ def test_a_study_killed_at_random_comes_to_the_same_end(
     assert done.returncode == 0, done.stderr
     assert _end_of(tmp_path) == _end_of(folder / "out")
     assert not any(is_locked(path) for path in tmp_path.glob("locks/**/*.lock"))
+
+
+def test_how_far_a_running_stage_has_come(tmp_path: Path) -> None:
+    from zifglass.studies.headway import headway
+
+    def told(folder: Path, age: int, **status: Any) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "status.json"
+        path.write_text(
+            json.dumps({"segment": "hold", "time_ps": 1.5, "duration_ps": 20, **status})
+        )
+        os.utime(path, (age, age))
+
+    assert headway(tmp_path) == ""
+    told(tmp_path / "preparation", 1, seconds_left=0.0)
+    told(tmp_path / "expansion-1", 2, seconds_left=90.0)
+    assert headway(tmp_path) == "expansion-1: hold, 1.5 of 20 ps, 1.5 min left"
+    told(tmp_path, 3, seconds_left=36000.0)
+    assert headway(tmp_path) == "hold, 1.5 of 20 ps, 10.0 h left"
+    told(tmp_path, 4, seconds_left=None)
+    assert headway(tmp_path) == "hold, 1.5 of 20 ps"
+    (tmp_path / "status.json").write_text("{")
+    assert headway(tmp_path) == ""

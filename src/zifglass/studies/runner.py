@@ -19,6 +19,7 @@ from zifglass.core import InputError, Stopped, ZifglassError
 from zifglass.core.locks import locked
 from zifglass.core.machine import usable_cores
 
+from .headway import headway
 from .job import is_current
 from .place import Place, Plan, make_plan, write_plan
 from .record import read_record
@@ -26,6 +27,7 @@ from .stage import Stage
 from .states import StageState, count, last_line, states, with_needs
 
 Tell = Callable[[str], None]
+_headway_every = 60.0  # s; checkpoints come as often
 _signals = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
@@ -136,6 +138,7 @@ class _Crew:
         self._waiting = [stage for stage in plan.stages if stage.name in wanted]
         self._running: dict[str, tuple[subprocess.Popen[bytes], int]] = {}
         self._finished: set[str] = set()
+        self._told = time.monotonic()
         self.stopping = ""
         self.failures: dict[str, str] = {}
 
@@ -149,10 +152,19 @@ class _Crew:
                 if not self.stopping:
                     self._start_some()
                 self._collect()
+                self._tell_headway()
                 time.sleep(0.02)
         finally:
             for process, _ in self._running.values():
                 process.kill()
+
+    def _tell_headway(self) -> None:
+        if time.monotonic() - self._told < _headway_every:
+            return
+        self._told = time.monotonic()
+        for name in self._running:
+            if text := headway(self._place.stage(name)):
+                self._tell(f"{name}: {text}")
 
     def stop(self, reason: str) -> None:
         """Ask every process to end with a checkpoint; asked again, end them at once."""
