@@ -101,10 +101,11 @@ def test_dry_run_prints_timeline_and_cost(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(tasks, "load_potential", load_argon)
     structure = tmp_path / "crystal.extxyz"
     write(structure, fcc(5.5, 2))
+    structure.write_text(structure.read_text().replace("Ar ", "A1 "))
     done = CliRunner().invoke(
         app,
-        ["md", str(structure), "--potential", "argon", "--protocol", "strain-sweep", "--dry-run",
-         "-o", str(tmp_path / "out"), "--supercell", "1x1x1"],
+        ["md", str(structure), "--species-map", "A1=Ar", "--potential", "argon",
+         "--protocol", "strain-sweep", "--dry-run", "-o", str(tmp_path / "out"), "--supercell", "1x1x1"],
         catch_exceptions=False,
     )  # fmt: skip
     assert done.exit_code == 0

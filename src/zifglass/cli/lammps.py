@@ -10,6 +10,7 @@ import typer
 
 from .md import (
     SeedOption,
+    SpeciesOption,
     StructureArgument,
     SupercellOption,
     ThreadsOption,
@@ -56,6 +57,7 @@ def deck(
         typer.Option("--set", help="Change a setting of a ready-made protocol: timestep=1 (fs)."),
     ] = None,
     supercell: SupercellOption = "1x1x1",
+    species_map: SpeciesOption = None,
     seed: SeedOption = 0,
 ) -> None:
     """Write a deck: data file, one input per segment, run.sh. Units metal: Å, ps, bar, K."""
@@ -66,7 +68,7 @@ def deck(
         raise InputError("give either --model FILE or --external")
     written = write_deck(
         output,
-        structure_of(structure, supercell),
+        structure_of(structure, supercell, species_map),
         protocol_of(protocol, change or []),
         through_fix_external() if model is None else from_file(model),
         seed=seed,

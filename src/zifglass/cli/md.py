@@ -29,6 +29,9 @@ OutputOption = Annotated[
 SeedOption = Annotated[
     int, typer.Option(min=0, help="Of the starting velocities and stochastic thermostats.")
 ]
+SpeciesOption = Annotated[
+    str | None, typer.Option(help="Elements of labels or LAMMPS types: '1=C,2=H,3=N,4=Zn'.")
+]
 SupercellOption = Annotated[
     str, typer.Option(help="Copies along the three cell vectors, such as 2x2x2.")
 ]
@@ -93,6 +96,7 @@ def md(
         ),
     ] = None,
     supercell: SupercellOption = "1x1x1",
+    species_map: SpeciesOption = None,
     seed: SeedOption = 0,
     max_wall: WallOption = None,
     fork: ForkOption = None,
@@ -113,7 +117,7 @@ def md(
     chosen = protocol_of(protocol, change or [])
     task = Task(
         chosen,
-        structure_of(structure, supercell),
+        structure_of(structure, supercell, species_map),
         potential,
         output,
         seed=seed,
@@ -145,7 +149,7 @@ def protocol_of(text: str, changes: list[str]) -> Protocol:
     return read_protocol(text)
 
 
-def structure_of(path: Path, supercell: str) -> Structure:
+def structure_of(path: Path, supercell: str, species_map: str | None) -> Structure:
     """The last frame of a file, repeated."""
     from zifglass.core import InputError
     from zifglass.io import read
@@ -154,7 +158,7 @@ def structure_of(path: Path, supercell: str) -> Structure:
         repeats = [int(n) for n in supercell.lower().split("x")]
     except ValueError as error:
         raise InputError(f"a supercell is written 2x2x2; got {supercell!r}") from error
-    return read(path)[-1].structure.repeat(repeats)
+    return read(path, species_map=species_map)[-1].structure.repeat(repeats)
 
 
 def run_settings(changes: list[str]) -> RunSettings:

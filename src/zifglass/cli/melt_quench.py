@@ -14,6 +14,7 @@ from .md import (
     PotentialOption,
     RunSetOption,
     SeedOption,
+    SpeciesOption,
     StructureArgument,
     SupercellOption,
     ThreadsOption,
@@ -57,6 +58,7 @@ def melt_quench(
         ),
     ] = None,
     supercell: SupercellOption = "1x1x1",
+    species_map: SpeciesOption = None,
     seed: SeedOption = 0,
     max_wall: WallOption = None,
     fork: ForkOption = None,
@@ -81,7 +83,7 @@ def melt_quench(
     settings = settings_from(protocols.MeltQuench, changes=change or ())
     first = Task(
         protocols.melt_quench(settings),
-        structure_of(structure, supercell),
+        structure_of(structure, supercell, species_map),
         potential,
         output,
         seed=seed,
