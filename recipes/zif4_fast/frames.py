@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zifglass import read
 from zifglass.core import ArrayTrajectory, Frame, InputError, Potential, Structure
+from zifglass.core.neighbors import neighbor_list
 from zifglass.io import write
 
 Array = NDArray[np.float64]
@@ -40,6 +41,32 @@ def _sorted(frame: Frame, origin: str) -> Frame:
         index=frame.index,
         extras={"origin": origin},
     )
+
+
+def stretched(
+    frames: Sequence[Frame], rng: np.random.Generator, *, atoms: int = 6, apart: float = 4.0
+) -> list[Frame]:
+    """Copies with `atoms` carbon or nitrogen atoms, `apart` Å from one another, pulled 0.15 to
+    0.5 Å out of place with their hydrogen: bonds of linkers on their way to breaking, which a
+    student must know to be expensive and seldom meets before it is too late."""
+    found = []
+    for frame in frames:
+        structure = frame.structure
+        pairs = neighbor_list(structure, apart)
+        positions = structure.positions.copy()
+        open_ = np.isin(structure.numbers, (6, 7))
+        for _ in range(atoms):
+            atom = int(rng.choice(np.flatnonzero(open_)))
+            open_[atom] = False
+            around = pairs.i == atom
+            open_[pairs.j[around]] = False
+            direction = rng.normal(size=3)
+            pull = rng.uniform(0.15, 0.5) * direction / np.linalg.norm(direction)
+            bonded = pairs.j[around & (pairs.distances < 1.35)]
+            positions[[atom, *bonded[structure.numbers[bonded] == 1]]] += pull
+        moved = Structure(structure.numbers, positions, structure.cell)
+        found.append(replace(frame, structure=moved, extras={"origin": "stretched"}))
+    return found
 
 
 def doubts(frames: Sequence[Frame], committee: Sequence[Potential]) -> Array:

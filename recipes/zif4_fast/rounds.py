@@ -16,9 +16,12 @@ from zifglass.core.files import write_json
 from zifglass.core.machine import usable_cores
 from zifglass.dynamics.settings import RunSettings
 from zifglass.dynamics.tasks import Task, carry_out_all
-from zifglass.potentials.importers.run import import_model
-from zifglass.potentials.network import save
-from zifglass.training import LossWeights, NequipModel, TrainingSettings, train
+from zifglass.potentials.network import Network, load, save
+from zifglass.training import LossWeights, NequipModel, TrainingSettings
+from zifglass.training.dataset_facts import dataset_facts
+from zifglass.training.native.descent import descend
+from zifglass.training.native.frames import samples_of
+from zifglass.training.native.start import fresh_network
 
 from .frames import doubts, frames_of, labelled, most_doubted, write_frames
 from .states import State, protocol_of, structure_of
@@ -29,41 +32,47 @@ VALIDATION_SHARE = 0.04
 
 @dataclass(frozen=True)
 class Round:
-    """duration: ps that the student runs at each state. frames: chosen, over all states.
-    epochs, rate: of the training that ends the round. seeds: members of the committee."""
+    """duration: ps that the student runs at each state (0: the frames are the teacher's own).
+    frames: chosen, over all states. epochs: of the training that ends the round; rates: of
+    learning, at its start and end."""
 
     duration: float
     frames: int
     epochs: int
-    rate: float
-    seeds: tuple[int, ...] = (0, 1)
+    rates: tuple[float, float]
 
 
-def model_settings() -> NequipModel:
-    """The student: chosen by measurement (README.md, Choice of the network)."""
-    return NequipModel(
-        cutoff=5.0,
-        layers=3,
-        features=(32, 16),
-        parity="o3_restricted",
-        bessels_trainable=False,
-        radial_depth=1,
-        radial_width=64,
-    )
+MEMBERS = {"student": (32, 32), "partner": (32, 16)}
+"""The committee: name → features of l = 0, 1; the student is the one that ships."""
+
+ROUNDS = (
+    Round(0.0, 0, 20, (0.01, 0.006)),
+    Round(5.0, 380, 20, (0.01, 0.007)),
+    Round(8.0, 400, 20, (0.008, 0.005)),
+    Round(12.0, 400, 120, (0.006, 1e-5)),
+)
 
 
-def training_settings(epochs: int, rate: float, seed: int) -> TrainingSettings:
-    """Half a cosine over `epochs`; weights that bring the three errors to the same size."""
+def training_settings(name: str, round_: Round, seed: int) -> TrainingSettings:
+    """The network was chosen by measurement (README.md); the weights of the loss bring the three
+    errors to sizes that matter alike."""
     return TrainingSettings(
-        model=model_settings(),
+        model=NequipModel(
+            cutoff=5.0,
+            layers=3,
+            features=MEMBERS[name],
+            parity="o3_restricted",
+            bessels_trainable=False,
+            radial_depth=1,
+            radial_width=64,
+        ),
         loss=LossWeights(forces=1.0, energy=30.0, stress=1000.0),
-        learning_rate=rate,
-        learning_rate_stop=1e-5,
+        learning_rate=round_.rates[0],
+        learning_rate_stop=round_.rates[1],
         decay="cosine",
         batch=2,
-        execution="compiled",
-        epochs=epochs,
-        patience=epochs,
+        epochs=round_.epochs,
+        averaging=0.995,
         seed=seed,
     )
 
@@ -132,32 +141,47 @@ def grow(previous: Path | None, frames: list[Frame], folder: Path, *, seed: int)
         write_frames(folder / f"{part}.extxyz", old + [frames[i] for i in sorted(indices)])
 
 
-def train_seeds(folder: Path, round_: Round, starts: Sequence[Path | None]) -> list[Path]:
-    """One network per seed, trained side by side, each on its share of the cores; imported."""
+def train_members(folder: Path, round_: Round, previous: Path | None) -> dict[str, Path]:
+    """The committee trained side by side, a core each; name → network file. Members go on from
+    the previous round's weights. Goes on where it was cut short."""
     jobs = [
-        (folder, training_settings(round_.epochs, round_.rate, seed), start)
-        for seed, start in zip(round_.seeds, starts, strict=True)
+        (folder, name, training_settings(name, round_, seed), previous)
+        for seed, name in enumerate(MEMBERS)
     ]
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(len(jobs), usable_cores()), mp_context=context) as pool:
-        return list(pool.map(_train, jobs))
+        return dict(zip(MEMBERS, pool.map(_train, jobs), strict=True))
 
 
-def _train(job: tuple[Path, TrainingSettings, Path | None]) -> Path:
-    folder, settings, start = job
-    name = folder / f"student-{settings.seed}"
-    target = name.with_suffix(".safetensors")
+def _train(job: tuple[Path, str, TrainingSettings, Path | None]) -> Path:
+    import torch
+
+    folder, name, settings, previous = job
+    target = folder / f"{name}.safetensors"
     if target.exists():
         return target
-    done = train(
-        settings, folder / "train.extxyz", folder / "validation.extxyz", name, start=start,
-        report=lambda c: print(
-            f"{folder.name} seed {settings.seed} epoch {len(c)}: forces "
-            f"{c.force_mae_validation[-1]:.1f} meV/Å, energy {c.energy_mae_validation[-1]:.2f} "
-            "meV/atom", flush=True,
+    torch.set_num_threads(1)
+    train, validation = (read(folder / f"{part}.extxyz") for part in ("train", "validation"))
+
+    def start() -> Network:
+        if previous is not None:
+            return load(previous / target.name)
+        facts = dataset_facts([train], cutoff=settings.model.cutoff)
+        return fresh_network(settings.model, facts, seed=settings.seed)
+
+    network = descend(
+        start,
+        settings,
+        lambda n: samples_of(train, n.species, cutoff=n.cutoff),
+        lambda n: samples_of(validation, n.species, cutoff=n.cutoff),
+        folder / name,
+        report=lambda e: print(
+            f"{folder.name} {name} {e.epoch}/{settings.epochs}: forces "
+            f"{e.force_mae_validation:.1f} meV/Å, energy {e.energy_mae_validation:.2f} meV/atom, "
+            f"stress {e.stress_mae_validation:.0f} MPa, {e.seconds:.0f} s", flush=True,
         ),
     )  # fmt: skip
-    save(import_model(done.checkpoint), target)
+    save(network, target)
     return target
 
 

@@ -244,3 +244,37 @@ def test_a_batch_is_its_frames(network: Network, samples: list[Sample]) -> None:
         together = net(batch_of(samples[:3]))
         alone = torch.cat([net(batch_of([s])) for s in samples[:3]])
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+
+
+def test_two_processes_are_one(
+    data: tuple[Path, Path], network: Network, samples: list[Sample], tmp_path: Path
+) -> None:
+    """Each takes one frame of a batch of two; sums in another order, so equal to rounding, which
+    Adam's division by small second moments enlarges at the start."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from tests.training import together_run
+
+    from zifglass.potentials.network import save
+
+    settings = TrainingSettings(
+        model=model(), loss=WEIGHTS, learning_rate=0.001, learning_rate_stop=1e-4, decay="cosine",
+        batch=2, epochs=2, seed=1,
+    )  # fmt: skip
+    save(network, tmp_path / "start.safetensors")
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, mp_context=context) as pool:
+        jobs = [pool.submit(together_run.work, rank, tmp_path, data, settings) for rank in (0, 1)]
+        first, second = (job.result(120) for job in jobs)
+    assert first == second
+    validation = samples_of(read(data[1]), network.species, cutoff=CUTOFF)
+    alone = descend(
+        lambda: network, settings, lambda _: samples, lambda _: validation, tmp_path / "alone"
+    )
+    both = (tmp_path / "run" / "curves.csv").read_text().splitlines()[-1].split(",")
+    one = (tmp_path / "alone" / "curves.csv").read_text().splitlines()[-1].split(",")
+    np.testing.assert_allclose(
+        [float(x) for x in both[:-1]], [float(x) for x in one[:-1]], rtol=2e-3
+    )
+    assert alone.sha256 != network.sha256

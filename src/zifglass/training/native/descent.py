@@ -18,8 +18,9 @@ from zifglass.core.units import MPa, eV, meV
 from zifglass.potentials.network import Network
 from zifglass.training.settings import TrainingSettings
 
+from . import together
 from .frames import Sample
-from .gradient import accumulate, errors_of
+from .gradient import Errors, accumulate, errors_of
 from .module import TrainableNetwork
 
 
@@ -75,19 +76,19 @@ class Descent:
         totals = _Totals()
         for first in range(0, len(order), self.settings.batch):
             samples = [self._train[i] for i in order[first : first + self.settings.batch]]
-            totals.add(self._step(samples), len(samples), self.settings)
-        validated = self._validate()
+            totals.add(self._step(samples), self.settings)
+        trained, validated = totals.means(), self._validate().means()
         self.epoch += 1
         return Epoch(
             epoch=self.epoch,
-            loss_train=totals.loss,
-            loss_validation=validated.loss,
-            energy_mae_train=totals.maes[0],
-            energy_mae_validation=validated.maes[0],
-            force_mae_train=totals.maes[1],
-            force_mae_validation=validated.maes[1],
-            stress_mae_train=totals.maes[2],
-            stress_mae_validation=validated.maes[2],
+            loss_train=trained["loss"],
+            loss_validation=validated["loss"],
+            energy_mae_train=trained["energy"],
+            energy_mae_validation=validated["energy"],
+            force_mae_train=trained["forces"],
+            force_mae_validation=validated["forces"],
+            stress_mae_train=trained["stress"],
+            stress_mae_validation=validated["stress"],
             learning_rate=self._rate(),
             seconds=time.monotonic() - start,
         )
@@ -116,11 +117,13 @@ class Descent:
         self._adam.load_state_dict(state["adam"])
         self.epoch, self._steps = state["epoch"], state["steps"]
 
-    def _step(self, samples: Sequence[Sample]) -> Any:
+    def _step(self, samples: Sequence[Sample]) -> Errors:
         for group in self._adam.param_groups:
             group["lr"] = self._rate()
         self._adam.zero_grad(set_to_none=True)
+        samples = together.share(samples, at_least_one=True)
         errors = accumulate(self.model, samples, self.settings.loss)
+        together.mean_gradients(self._parameters)
         self._adam.step()
         self._steps += 1
         # Early averages forget the start faster.
@@ -137,8 +140,8 @@ class Descent:
     def _validate(self) -> _Totals:
         totals = _Totals()
         with self._averages():
-            for sample in self._validation:
-                totals.add(errors_of(self.model, [sample]), 1, self.settings)
+            for sample in together.share(self._validation):
+                totals.add(errors_of(self.model, [sample]), self.settings)
         return totals
 
     def _averages(self) -> _Swapped:
@@ -165,31 +168,27 @@ class _Swapped:
 
 
 class _Totals:
-    """Means over frames of loss and absolute errors."""
+    """Means over frames of loss and absolute errors, those of all processes together."""
 
     def __init__(self) -> None:
-        self._sums = np.zeros(4)
-        self._frames = 0
+        self._sums = np.zeros(5)
 
-    def add(self, errors: Any, frames: int, settings: TrainingSettings) -> None:
+    def add(self, errors: Errors, settings: TrainingSettings) -> None:
         stress = errors.stress[~errors.stress.isnan()]
         values = (
             errors.loss(settings.loss),
             float(errors.energy.abs().mean()) * eV / meV,
             float(errors.forces.abs().mean()) * eV / meV,
             float(stress.abs().mean()) / MPa if len(stress) else math.nan,
+            1.0,
         )
-        self._sums += frames * np.array(values)
-        self._frames += frames
+        self._sums += len(errors.energy) * np.array(values)
 
-    @property
-    def loss(self) -> float:
-        return float(self._sums[0] / self._frames)
-
-    @property
-    def maes(self) -> tuple[float, float, float]:
-        energy, forces, stress = self._sums[1:] / self._frames
-        return float(energy), float(forces), float(stress)
+    def means(self) -> dict[str, float]:
+        """loss, energy, forces, stress."""
+        *sums, frames = together.total(self._sums)
+        names = ("loss", "energy", "forces", "stress")
+        return {name: float(sum_ / frames) for name, sum_ in zip(names, sums, strict=True)}
 
 
 def descend(
@@ -218,6 +217,8 @@ def descend(
             rows = [dict(row) for row in csv.DictReader(file)][: descent.epoch]
     while descent.epoch < settings.epochs and not enough():
         epoch = descent.step_epoch()
+        if not together.is_first():
+            continue
         rows.append(asdict(epoch))
         _write_rows(curves, rows)
         with atomic_path(kept) as temporary:
