@@ -105,7 +105,8 @@ def test_dry_run_prints_timeline_and_cost(tmp_path: Path, monkeypatch: pytest.Mo
     done = CliRunner().invoke(
         app,
         ["md", str(structure), "--species-map", "A1=Ar", "--potential", "argon",
-         "--protocol", "strain-sweep", "--dry-run", "-o", str(tmp_path / "out"), "--supercell", "1x1x1"],
+         "--protocol", "strain-sweep", "--dry-run", "-o", str(tmp_path / "out"),
+         "--supercell", "1x1x1"],
         catch_exceptions=False,
     )  # fmt: skip
     assert done.exit_code == 0
