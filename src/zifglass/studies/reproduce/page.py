@@ -219,7 +219,10 @@ def _provenance(result: Reproduction) -> Iterator[Part]:
         {
             "potential": plan.potential,
             "seed": plan.seed,
+            "published numbers": f"DOI {result.published.doi}, {result.published.document}",
             "ab initio glasses found": ", ".join(path.name for path in plan.glasses) or "none",
+            "their source": "Gaillac et al., DOI 10.1021/acs.chemmater.0c02950, CC-BY 4.0",
+            "references of all methods": "zifglass cite, on the folder of this page",
             "versions": ", ".join(f"{k} {v}" for k, v in known[0].versions.items())
             if known
             else "nothing ran",
