@@ -64,9 +64,9 @@ def check_writable(folder: str | Path) -> None:
     folder = Path(folder)
     nearest = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not nearest.is_dir():
-        raise InputError("results go into a folder, and this is a file", nearest)
+        raise InputError("cannot write here: this is a file, and a folder is needed", nearest)
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError("this folder cannot be written: name another place", nearest)
+        raise InputError("cannot write here: permission denied; name another place", nearest)
 
 
 def sync_folder(folder: Path) -> None:
