@@ -12,6 +12,7 @@ from zifglass.core import Quantity
 from .style import COLOURS, figure
 
 _most_names = 24
+_most_letters = 40  # of all names, in one line below a panel
 
 
 def draw_many(
@@ -41,9 +42,10 @@ def draw_many(
             panel.ticklabel_format(axis="y", useOffset=False)
             panel.set_xlim(0.4, len(names) + 0.6)
             if len(names) <= _most_names:
-                short = len(names) <= 4
+                shown = _told_apart(names)
+                short = sum(map(len, shown)) <= _most_letters
                 panel.set_xticks(
-                    x, _told_apart(names), rotation=0 if short else 40,
+                    x, shown, rotation=0 if short else 40,
                     ha="center" if short else "right", fontsize=8,
                 )  # fmt: skip
             else:

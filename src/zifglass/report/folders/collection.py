@@ -223,12 +223,11 @@ def _in_full(account: Account) -> list[Part]:
     from ..page import Fold
 
     parts: list[Part] = [*account.summary, *account.figures]
-    for title, inside in (
-        ("Numbers", account.numbers), ("Settings", account.settings),
-        ("Provenance", account.provenance),
-    ):  # fmt: skip
-        if inside:
-            parts.append(Fold(title, inside))
+    if account.numbers:
+        parts.append(Fold("Numbers", account.numbers))
+    for title, inside in (("Settings", account.settings), ("Provenance", account.provenance)):
+        if inside:  # of many stages these would fill most of the paper
+            parts.append(Fold(title, inside, long=True))
     return parts
 
 
@@ -276,12 +275,14 @@ def _word(entry: Entry) -> str:
 
 
 def _states(entries: Sequence[Entry]) -> Table:
+    known = [e.state or StageWord("finished") for e in entries]
+    unit, seconds = ("h", 3600.0) if any(s.seconds > 7200.0 for s in known) else ("min", 60.0)
     rows: list[list[Cell]] = []
-    for e in entries:
-        state = e.state or StageWord("finished")
+    for e, state in zip(entries, known, strict=True):
         mark = Mark(state.word, _tones.get(state.word, "plain"))
-        rows.append([e.name, e.stage, mark, state.seconds / 3600.0 or None, state.sentence])
-    columns = [Column("stage"), Column("kind"), Column("state"), Column("work", "h"), Column("")]
+        work = round(state.seconds / seconds, 2) or None
+        rows.append([e.name, e.stage, mark, work, state.sentence])
+    columns = [Column("stage"), Column("kind"), Column("state"), Column("work", unit), Column("")]
     if all(not row[4] for row in rows):
         columns, rows = columns[:4], [row[:4] for row in rows]
     return Table(columns, rows, "Every stage of the plan", "stages")
@@ -320,13 +321,16 @@ def _own_word(folder: Path, stage: Mapping[str, Any], record: Mapping[str, Any])
 
 
 _shown_of_record = (
-    "kind", "fingerprint", "identity", "status", "began", "ended", "host", "threads", "sessions",
+    "kind", "fingerprint", "status", "began", "ended", "host", "threads", "sessions",
     "commit", "versions", "references",
 )  # fmt: skip
 
 
 def _of_record(record: Mapping[str, Any]) -> dict[str, Any]:
     shown = {f"stage {key}": record[key] for key in _shown_of_record if record.get(key)}
+    identity = record.get("identity") or {}  # its settings stand under Settings
+    parts = ("method", "inputs", "potential", "needs")
+    shown |= {f"stage {key}": identity[key] for key in parts if identity.get(key)}
     files = record.get("results") or {}
     return shown | {f"SHA-256 of {name}": one.get("sha256") for name, one in files.items()}
 

@@ -96,7 +96,8 @@ def _verdicts(found: Mapping[str, Quantity]) -> list[Notice]:
     if melting is None:
         return []
     word = str(melting.value)
-    return [Notice(word, melting.note or "", _tones.get(word, "plain"))]
+    text = (melting.note or "").replace(f"{word}: ", "", 1)
+    return [Notice(word, f"{text[:1].upper()}{text[1:]}.", _tones.get(word, "plain"))]
 
 
 def _each(folder: Path, trajectories: Mapping[str, Any]) -> list[Part]:
