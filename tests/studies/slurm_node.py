@@ -38,7 +38,7 @@ class Node:
         for name in ("state", "spool", "log"):
             (self.folder / name).mkdir(parents=True)
         self.conf.write_text(_conf.format(
-            dir=self.folder, ctld=_free_port(), slurmd=_free_port(), cpus=6,
+            dir=self.folder, ctld=_free_port(), slurmd=_free_port(), cpus=8,
         ))  # fmt: skip
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(128))
@@ -78,16 +78,23 @@ class Node:
         more = ["-b"] if rebooted else []
         self._daemons["slurmd"] = self._spawn("slurmd", "-D", "-f", str(self.conf), *more)
 
+    def restart_slurmd(self) -> None:
+        """The node's daemon is killed and started again; its jobs do not notice."""
+        self._end("slurmd", signal.SIGKILL)
+        self.start_slurmd()
+
     def crash(self) -> None:
         """The node is gone at once: its daemon and every process of its jobs are killed."""
         self._end("slurmd", signal.SIGKILL)
         processes = _processes()
-        mine = [p for p, _ in processes if f"SLURM_CONF={self.conf}" in _environment_of(p)]
-        of_jobs = [p for p in mine if "SLURM_JOB_ID=" in _environment_of(p)]
-        keepers = {parent for p, parent in processes if p in of_jobs and parent not in mine}
-        for process in [*keepers - {1, os.getpid()}, *of_jobs]:
+        mine = {p for p, _ in processes if f"SLURM_CONF={self.conf}" in _environment_of(p)}
+        of_jobs = {p for p in mine if "SLURM_JOB_ID=" in _environment_of(p)}
+        # Those that watch over the jobs go first, or they would report how the jobs ended.
+        keepers = {parent for p, parent in processes if p in of_jobs} & mine - of_jobs
+        for process in [*keepers, *of_jobs]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
+        wait_for(lambda: not of_jobs & {p for p, _ in _processes()}, "the processes are gone")
 
     def wait_until_idle(self) -> None:
         """Until the node takes jobs."""
@@ -96,7 +103,7 @@ class Node:
             "the node takes jobs",
         )
 
-    def wait_until_empty(self, seconds: float = 90.0) -> None:
+    def wait_until_empty(self, seconds: float = 300.0) -> None:
         """Until no job is queued or runs."""
         wait_for(lambda: not self.queue(), "no job is queued or runs", seconds)
 
@@ -132,12 +139,12 @@ class Node:
                 process.wait()
 
 
-def wait_for(done: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+def wait_for(done: Callable[[], object], what: str, seconds: float = 300.0) -> None:
     """Until `done` says so."""
     until = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < until, f"waited {seconds:g} s in vain: {what}"
-        time.sleep(0.2)
+        time.sleep(0.3)
 
 
 def _path_of(name: str) -> str | None:
@@ -190,7 +197,8 @@ SelectTypeParameters=CR_Core
 SlurmdParameters=config_overrides
 SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0
 ReturnToService=2
-KillWait=2
+KillWait=10
+BatchStartTimeout=1
 MpiDefault=none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none

@@ -9,11 +9,17 @@ import pytest
 
 from zifglass.core import InputError
 from zifglass.core.settings import settings_from
-from zifglass.studies import Resources, Stage
+from zifglass.studies import Resources, Stage, slurm_job
 from zifglass.studies.slurm import submit_stages
 from zifglass.studies.slurm_arrays import Batch, Task, batches, dependency
+from zifglass.studies.slurm_files import Submitted
 from zifglass.studies.slurm_queue import SlurmError
 from zifglass.studies.slurm_settings import SlurmSettings
+
+_ten_minutes = Submitted(
+    number=1, name="a", job="7", user=0, threads=1, minutes=10, margin=60, requeues=3,
+    stages={"": "a"}, fingerprints={"a": ""},
+)  # fmt: skip
 
 
 def _stage(name: str, *needs: str, array: str | None = None, **more: float) -> Stage:
@@ -144,3 +150,38 @@ def test_without_slurm_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SlurmError, match="there is no Slurm here: the command"):
         submit_stages([Stage(name="a", kind="toy-sum", settings={"value": 1})], tmp_path / "s")
+
+
+def test_the_how_to_says_what_can_be_said() -> None:
+    import re
+
+    import yaml
+
+    text = (Path(__file__).parents[2] / "docs" / "slurm.md").read_text()
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.M | re.S)
+    said = yaml.safe_load(block)
+    settings_from(SlurmSettings, said["slurm"])
+    for resources in said["resources"].values():
+        settings_from(Resources, resources)
+
+
+def test_a_job_is_queued_again_so_often_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # were it to ask Slurm, it would not be found
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "3")
+    slurm_job._requeue("7", _ten_minutes)
+    assert capsys.readouterr().out == "not queued again: that was done 3 times (requeues)\n"
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "2")
+    with pytest.raises(FileNotFoundError):
+        slurm_job._requeue("7", _ten_minutes)
+
+
+def test_the_work_is_saved_before_the_wall_time_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slurm_job.time, "time", lambda: 1000.0)
+    monkeypatch.setenv("ZIFGLASS_JOB_BEGAN", "900")
+    assert slurm_job._seconds_left(_ten_minutes) == 10 * 60 - 100 - 60
+    monkeypatch.setenv("SLURM_JOB_END_TIME", "1200")  # the limit was changed since
+    assert slurm_job._seconds_left(_ten_minutes) == 140
+    monkeypatch.setenv("SLURM_JOB_END_TIME", "1030")
+    assert slurm_job._seconds_left(_ten_minutes) == 0

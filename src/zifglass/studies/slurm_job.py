@@ -40,7 +40,7 @@ def work(place: Place, submitted: Submitted, index: str, received: _Received) ->
         )
     except Stopped as error:
         print(f"zifglass: {name}: {error}", flush=True)
-        if not received.to_end() or _still_runs():
+        if not received.to_end() or _still_runs(job):
             _requeue(job, submitted)
         return error.exit_status
     except ZifglassError as error:
@@ -102,10 +102,10 @@ def _seconds_left(submitted: Submitted) -> float:
     return max(0.0, end - time.time() - submitted.margin)
 
 
-def _still_runs() -> bool:
+def _still_runs(job: str) -> bool:
     """Told to end by anything but Slurm's own decision to end this job: it has to make way, and
     may begin again."""
-    command = ["squeue", "--noheader", "--format=%T", f"--jobs={os.environ['SLURM_JOB_ID']}"]
+    command = ["squeue", "--noheader", "--format=%T", f"--jobs={job}"]
     done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode == 0 and done.stdout.strip() == "RUNNING"
 
