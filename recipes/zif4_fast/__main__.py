@@ -20,9 +20,9 @@ from .held_out import errors_against_labels
 from .rounds import (
     ROUNDS,
     TEACHER_NAME,
+    answers,
     choose,
     grow,
-    label_all,
     note,
     run_states,
     train_members,
@@ -44,7 +44,7 @@ def main() -> int:
         train_members(here, round_, previous)
         previous = here
     assert previous is not None
-    run_states(HELD_OUT, TEACHER_NAME, folder / "held-out", duration=4.0, seed=100)
+    run_states(HELD_OUT, TEACHER_NAME, folder / "held-out", duration=2.5, seed=100)
     publish(previous / "student.safetensors", folder)
     return 0
 
@@ -61,7 +61,7 @@ def _gather(number: int, previous: Path | None, here: Path, folder: Path) -> Non
     run_states(STUDENT, student, here / "runs", duration=round_.duration, seed=1000 * number)
     committee = [student, str(previous / "partner.safetensors")]
     chosen, doubt = choose(STUDENT, here / "runs", committee, round_.frames)
-    answered = label_all(chosen)
+    answered = answers(STUDENT, here / "runs", chosen, seed=number)
     grow(previous, answered, here, seed=number)
     note(here, frames=len(answered), doubt=doubt)
 

@@ -23,7 +23,7 @@ from zifglass.training.native.descent import descend
 from zifglass.training.native.frames import samples_of
 from zifglass.training.native.start import fresh_network
 
-from .frames import doubts, frames_of, labelled, most_doubted, write_frames
+from .frames import doubts, frames_of, labelled, most_doubted, stretched, write_frames
 from .states import State, protocol_of, structure_of
 
 TEACHER_NAME = "castel2024-nequip"
@@ -70,6 +70,7 @@ def training_settings(name: str, round_: Round, seed: int) -> TrainingSettings:
         learning_rate=round_.rates[0],
         learning_rate_stop=round_.rates[1],
         decay="cosine",
+        optimizer="soap",
         batch=2,
         epochs=round_.epochs,
         averaging=0.995,
@@ -130,6 +131,23 @@ def choose(
     return chosen, mean
 
 
+def answers(
+    states: Sequence[State], folder: Path, chosen: Sequence[Frame], seed: int
+) -> list[Frame]:
+    """The teacher's labels of the chosen frames, of those before each of the watchdog's events,
+    and of copies with stretched linkers of as many frames as a quarter of the chosen."""
+    rng = np.random.default_rng(seed)
+    events = [
+        frame
+        for state in states
+        if (folder / state.name / "harvest.extxyz").exists()
+        for frame in frames_of(folder / state.name)[-12:]
+    ]
+    picked = rng.choice(len(chosen), len(chosen) // 4, replace=False)
+    pulled = stretched([chosen[i] for i in sorted(picked)], rng)
+    return labelled([*chosen, *events, *pulled], load_potential(TEACHER_NAME))
+
+
 def grow(previous: Path | None, frames: list[Frame], folder: Path, *, seed: int) -> None:
     """train.extxyz and validation.extxyz of a round: the previous round's and the new frames."""
     rng = np.random.default_rng(seed)
@@ -183,11 +201,6 @@ def _train(job: tuple[Path, str, TrainingSettings, Path | None]) -> Path:
     )  # fmt: skip
     save(network, target)
     return target
-
-
-def label_all(frames: Sequence[Frame]) -> list[Frame]:
-    """By the teacher, on all cores."""
-    return labelled(frames, load_potential(TEACHER_NAME))
 
 
 def note(folder: Path, **facts: object) -> None:

@@ -205,12 +205,17 @@ def test_missing_stress_weighs_nothing(data: tuple[Path, Path], network: Network
         torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "soap"])
 def test_it_learns_and_goes_on_to_the_same_bits(
-    data: tuple[Path, Path], network: Network, samples: list[Sample], tmp_path: Path
+    data: tuple[Path, Path],
+    network: Network,
+    samples: list[Sample],
+    tmp_path: Path,
+    optimizer: str,
 ) -> None:
     settings = TrainingSettings(
         model=model(), loss=WEIGHTS, learning_rate=0.01, learning_rate_stop=1e-5, decay="cosine",
-        batch=2, epochs=6, seed=1,
+        batch=2, epochs=6, seed=1, optimizer=optimizer,
     )  # fmt: skip
     validation = samples_of(read(data[1]), network.species, cutoff=CUTOFF)
     whole = Descent(network, settings, samples, validation)

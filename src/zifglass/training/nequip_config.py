@@ -109,11 +109,7 @@ def nequip_config(
             },
             "train_metrics": {"_target_": f"nequip.train.{kind}Metrics", "coeffs": dict(metrics)},
             "val_metrics": {"_target_": f"nequip.train.{kind}Metrics", "coeffs": dict(metrics)},
-            "optimizer": {
-                "_target_": "torch.optim.Adam",
-                "lr": settings.learning_rate,
-                "amsgrad": True,
-            },
+            "optimizer": optimizer_arguments(settings),
             "lr_scheduler": _decay(settings, facts.frames, monitor),
             "model": {
                 **_model(settings.model),
@@ -123,6 +119,19 @@ def nequip_config(
                 **_of_the_data(facts),
             },
         },
+    }
+
+
+def optimizer_arguments(settings: TrainingSettings) -> dict[str, Any]:
+    """``_target_`` and arguments of the optimiser's class."""
+    if settings.optimizer == "adam":
+        return {"_target_": "torch.optim.Adam", "lr": settings.learning_rate, "amsgrad": True}
+    return {
+        "_target_": "pytorch_optimizer.SOAP",
+        "lr": settings.learning_rate,
+        "betas": [0.95, 0.99],
+        "weight_decay": 0.0,
+        "precondition_frequency": 10,
     }
 
 

@@ -1,4 +1,4 @@
-"""Adam with amsgrad over the frames, in an order of their own each epoch; resumable to the bit."""
+"""Steps of the optimiser over the frames, each epoch in an order of its own; resumable."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 from zifglass.core.files import atomic_path
 from zifglass.core.units import MPa, eV, meV
 from zifglass.potentials.network import Network
+from zifglass.training.nequip_config import optimizer_arguments
 from zifglass.training.settings import TrainingSettings
 
 from . import together
@@ -60,7 +62,7 @@ class Descent:
         self._train, self._validation = list(train), list(validation)
         self._parameters = list(self.model.parameters())
         self._average = [p.detach().clone() for p in self._parameters]
-        self._adam = torch.optim.Adam(self._parameters, lr=settings.learning_rate, amsgrad=True)
+        self._optimizer = _optimizer(self._parameters, settings)
         self.epoch = 0
         self._steps = 0
 
@@ -103,7 +105,7 @@ class Descent:
         return {
             "weights": [p.detach().clone() for p in self._parameters],
             "average": [a.clone() for a in self._average],
-            "adam": self._adam.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
             "epoch": self.epoch,
             "steps": self._steps,
         }
@@ -114,17 +116,17 @@ class Descent:
             for parameter, weight in zip(self._parameters, state["weights"], strict=True):
                 parameter.copy_(weight)
         self._average = [a.clone() for a in state["average"]]
-        self._adam.load_state_dict(state["adam"])
+        self._optimizer.load_state_dict(state["optimizer"])
         self.epoch, self._steps = state["epoch"], state["steps"]
 
     def _step(self, samples: Sequence[Sample]) -> Errors:
-        for group in self._adam.param_groups:
+        for group in self._optimizer.param_groups:
             group["lr"] = self._rate()
-        self._adam.zero_grad(set_to_none=True)
+        self._optimizer.zero_grad(set_to_none=True)
         samples = together.share(samples, at_least_one=True)
         errors = accumulate(self.model, samples, self.settings.loss)
         together.mean_gradients(self._parameters)
-        self._adam.step()
+        self._optimizer.step()
         self._steps += 1
         # Early averages forget the start faster.
         decay = min(self.settings.averaging, (1 + self._steps) / (10 + self._steps))
@@ -146,6 +148,13 @@ class Descent:
 
     def _averages(self) -> _Swapped:
         return _Swapped(self._parameters, self._average)
+
+
+def _optimizer(parameters: list[Any], settings: TrainingSettings) -> torch.optim.Optimizer:
+    arguments = optimizer_arguments(settings)
+    module, _, name = str(arguments.pop("_target_")).rpartition(".")
+    made: torch.optim.Optimizer = getattr(import_module(module), name)(parameters, **arguments)
+    return made
 
 
 class _Swapped:
