@@ -71,19 +71,20 @@ def main() -> int:
     place = OUT / ("short" if options.short else "study")
     file, page = place.with_suffix(".yaml"), OUT / "page.html"
     write_text(file, yaml.safe_dump(study(short=options.short), sort_keys=False))
-    zifglass("run", file, "-o", place)
-    zifglass("report", place, "-o", page, "--title", "ZIF-4: from crystal to glass")
+    failed = zifglass("run", file, "-o", place)
+    shown = zifglass("report", place, "-o", page, "--title", "ZIF-4: from crystal to glass")
+    if failed or shown:  # it has said why; what is there is on the page
+        return failed or shown
     check(place)
     print(f"\nDone in {time.monotonic() - start:.0f} s. Open {page.resolve()} in any browser.")
     return 0
 
 
-def zifglass(*arguments: object) -> None:
+def zifglass(*arguments: object) -> int:
+    """Run a command; its exit status."""
     command = [sys.executable, "-m", "zifglass.cli.main", *map(str, arguments)]
     print("zifglass", *arguments, flush=True)
-    done = subprocess.run(command)
-    if done.returncode:
-        sys.exit(done.returncode)  # it has said why
+    return subprocess.run(command).returncode
 
 
 def check(place: Path) -> None:
@@ -97,10 +98,12 @@ def check(place: Path) -> None:
     assert 3.0 < structure["coordination"]["value"] <= 4.1
     for name in ("coordination", "porous_volume", "broken_linker_fraction"):
         tell(name, structure[name])
-    melt = results(place, f"{glass}/melt")
-    for name in ("melting", "coordination"):
-        if name in melt:
-            tell(f"{name} in the melt", melt[name])
+    melt = place / "stages" / glass / "melt"
+    for path in sorted([melt / "results.json", *melt.glob("*/results.json")]):
+        found = json.loads(path.read_text())
+        if "melting" in found:
+            verdict = found["melting"]
+            print(f"molten? {verdict['value']}: {verdict['note']}")
     for sweep in sorted((place / "stages" / glass).glob("bulk-*/results.json")):
         found = json.loads(sweep.read_text())
         for name in ("bulk_modulus", "density_at_zero_pressure"):

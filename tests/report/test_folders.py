@@ -91,7 +91,7 @@ def test_an_analysis_shows_every_figure_and_the_broken_linker(work: Path) -> Non
     text = page_html(folder_page(work / "structure"))
     assert text.count('class="enlarge"') == 3
     assert "±" in words(text)
-    assert "Linkers intact least" in words(text)
+    assert "Least number of intact linkers" in words(text)
     assert "angles.csv" in unfolded(text)
 
 

@@ -166,7 +166,9 @@ def _lead(account: Account) -> str:
     """Its sentences, and its first numbers."""
     from ..page.tables import quantity_text
 
-    numbers = [f"{label(k).lower()} {quantity_text(q)}" for k, q in list(account.key.items())[:3]]
+    numbers = [
+        f"{label(k, inside=True)} {quantity_text(q)}" for k, q in list(account.key.items())[:3]
+    ]
     text = " ".join(account.sentences[:2])
     return f"{text} {_capital('; '.join(numbers))}." if numbers else text
 

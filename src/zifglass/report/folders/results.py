@@ -17,13 +17,25 @@ _abbreviations = {
 }  # fmt: skip
 
 
-def label(name: str) -> str:
-    """``bulk_modulus_reuss`` → ``Bulk modulus Reuss``: words, first letter large."""
+_labels = {
+    "bulk_modulus_volume": "Bulk modulus from the volume",
+    "volume_over_reuss": "Bulk modulus from the volume over Reuss",
+    "angle_mean": "Mean angle",
+    "linkers_intact_least": "Least number of intact linkers",
+}
+
+
+def label(name: str, *, inside: bool = False) -> str:
+    """``bulk_modulus_reuss`` → ``Bulk modulus Reuss``: words, first letter large unless `inside` a
+    sentence."""
+    if name in _labels:
+        text = _labels[name]
+        return text[0].lower() + text[1:] if inside else text
     words = [_abbreviations.get(word, word) for word in name.split("_")]
     words = ["Reuss" if w == "reuss" else "Voigt" if w == "voigt" else w for w in words]
     words = ["Hill" if word == "hill" else word for word in words]
     text = " ".join(words)
-    return text[:1].upper() + text[1:]
+    return text if inside else text[:1].upper() + text[1:]
 
 
 def subscripts(formula: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ _key = (
 )  # fmt: skip
 _tones: dict[str, Any] = {"solid": "good", "liquid": "good", "undecided": "caution"}
 _most_models = 12
+_most_verdicts = 4  # one by one
 
 
 def structure_account(folder: Path, *, budget: float, alone: bool) -> Account:
@@ -46,7 +48,7 @@ def structure_account(folder: Path, *, budget: float, alone: bool) -> Account:
         title=folder.name,
         kind=f"Structure of {_what(trajectories)}",
         sentences=[*sentences, *missing],
-        notices=_verdicts(found),
+        notices=_verdicts(folder, trajectories, found),
         key=chosen(found, _key),
         models=models,
         view_caption="Rings and pores are those of the last frame.",
@@ -91,13 +93,32 @@ def _sentences(
     return said
 
 
-def _verdicts(found: Mapping[str, Quantity]) -> list[Notice]:
-    melting = found.get("melting")
-    if melting is None:
-        return []
+def _verdicts(
+    folder: Path, trajectories: Mapping[str, Any], found: Mapping[str, Quantity]
+) -> list[Notice]:
+    """Molten or not; of several trajectories each one's verdict, of many how often each."""
+    if len(trajectories) == 1:
+        return [_verdict(found["melting"])] if "melting" in found else []
+    each = {}
+    for name in trajectories:
+        path = folder / name / "results.json"
+        own = quantities_in(read_json(path)) if path.exists() else {}
+        if "melting" in own:
+            each[name] = _verdict(own["melting"])
+    if len(each) <= _most_verdicts:
+        return [Notice(n.word, f"{name}: {n.text}", n.tone) for name, n in each.items()]
+    words = Counter(notice.word for notice in each.values())
+    tones = {notice.word: notice.tone for notice in each.values()}
+    return [
+        Notice(word, f"{count} of {len(trajectories)} trajectories.", tones[word])
+        for word, count in words.items()
+    ]
+
+
+def _verdict(melting: Quantity) -> Notice:
     word = str(melting.value)
     text = (melting.note or "").replace(f"{word}: ", "", 1)
-    return [Notice(word, f"{text[:1].upper()}{text[1:]}.", _tones.get(word, "plain"))]
+    return Notice(word, f"{text[:1].upper()}{text[1:]}.", _tones.get(word, "plain"))
 
 
 def _each(folder: Path, trajectories: Mapping[str, Any]) -> list[Part]:

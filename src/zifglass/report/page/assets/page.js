@@ -64,12 +64,19 @@
     };
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       if (!head.textContent.trim()) return;
-      const button = document.createElement("button");
-      button.type = "button";
+      // A span, for browsers leave buttons out of a head that is repeated on the next sheet.
+      const button = document.createElement("span");
+      button.tabIndex = 0;
+      button.setAttribute("role", "button");
       button.className = "sort";
       button.title = "Sort by this column";
       button.append(...head.childNodes);
       head.append(button);
+      button.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        button.click();
+      });
       button.addEventListener("click", () => {
         const down = head.getAttribute("aria-sort") === "ascending";
         for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
