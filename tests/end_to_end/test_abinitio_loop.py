@@ -19,7 +19,7 @@ from zifglass.core.units import GPa
 from zifglass.io import read, write
 
 Command = Callable[..., tuple[int, str, str]]
-_level = ("--set", "cutoff=300")
+_level = ("--set", "cutoff=300", "--cores", 1)
 
 
 @pytest.fixture
@@ -62,6 +62,7 @@ def test_from_cp2k_to_a_judged_potential(tmp_path: Path, zifglass: Command) -> N
     assert zifglass(
         "aimd", methane, "-o", tmp_path / "md", "--plan", "single", "--temperature", 2000,
         "--duration", 0.010, "--set", "level.cutoff=300", "--set", "dynamics.timestep=1",
+        "--cores", 1,
     )[0] == 0  # fmt: skip
     trajectory = read(tmp_path / "md/run/trajectory.h5")
     assert len(trajectory) == 11

@@ -15,7 +15,6 @@ import yaml
 
 from zifglass.core import InputError
 from zifglass.training import (
-    AllegroModel,
     LossWeights,
     NequipModel,
     TrainingSettings,
@@ -87,20 +86,6 @@ def test_compiled_and_eager_training_agree(data: tuple[Path, Path], tmp_path: Pa
     np.testing.assert_allclose(
         compiled.curves.loss_validation, eager.curves.loss_validation, rtol=1e-3
     )
-
-
-def test_allegro_trains(data: tuple[Path, Path], tmp_path: Path) -> None:
-    pytest.importorskip("allegro", reason="nequip-allegro is not installed")
-    for parity in ("o3_full", "so3"):
-        settings = TrainingSettings(
-            model=AllegroModel(
-                cutoff=3.5, layers=1, l_max=1, parity=parity, scalar_features=8,
-                tensor_features=4, mlp_width=8,
-            ),
-            epochs=1,
-        )  # fmt: skip
-        run = train(settings, *data, tmp_path / parity)
-        assert np.isfinite(run.curves.force_mae_validation).all()
 
 
 _program = """

@@ -128,7 +128,8 @@ def test_the_command_writes_the_card(
     card = json.loads((tmp_path / "out/scorecard.json").read_text())
     rows = {row["quantity"]: row for row in card["rows"]}
     assert card["frames"] == [3, 3]
-    assert rows["rings"]["distance"] == 0.0 and rows["rings"]["verdict"] == "same"
+    assert rows["rings"]["distance"] == 0.0
+    assert rows["rings"]["samples"] == 3 and rows["rings"]["verdict"] == "unknown"  # too few
     assert rows["porous volume"]["unit"] == "cm³/kg" and 30 < rows["porous volume"]["model"] < 80
     table = list(csv.DictReader((tmp_path / "out/scorecard.csv").read_text().splitlines()))
     assert [row["quantity"] for row in table] == [row["quantity"] for row in card["rows"]]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,15 +18,11 @@ import yaml
 from tests.training.test_run import SMALL
 
 from zifglass.cli.main import main
-from zifglass.core import InputError
+from zifglass.core import ArrayTrajectory, InputError
+from zifglass.io import read, write
 from zifglass.training import AllegroModel, NequipModel, preset, read_curves, train
 from zifglass.training.curves import LearningCurves
 from zifglass.training.sweep import best_of, sweep_rows, training_settings, variants
-
-nequip = pytest.mark.skipif(
-    pytest.importorskip("importlib.util").find_spec("nequip") is None,
-    reason="nequip is not installed: pip install 'zifglass[train]'",
-)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -126,12 +123,6 @@ def test_a_lint_error_stops_the_training_unless_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     """The same atoms in the same places with two energies, and no stress."""
-    pytest.importorskip("nequip", reason="nequip is not installed: pip install 'zifglass[train]'")
-    from dataclasses import replace
-
-    from zifglass.core import ArrayTrajectory
-    from zifglass.io import read, write
-
     bad, out = tmp_path / "bad.extxyz", tmp_path / "out"
     first, *rest = (replace(frame, stress=None) for frame in read(data[0]))
     write(bad, ArrayTrajectory([first, replace(first, energy=(first.energy or 0) + 1), *rest]))
@@ -150,6 +141,17 @@ def test_a_lint_error_stops_the_training_unless_named(
     assert "no data file here" in capsys.readouterr().err
 
 
+def test_without_nequip_one_sentence_says_how_to_get_it(
+    data: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.setattr("zifglass.training.run.importlib.util.find_spec", lambda name: None)
+    assert run(monkeypatch, "train", *data, "-o", tmp_path / "out") == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "pip install 'zifglass[train]'" in said
+    assert not (tmp_path / "out").exists()
+
+
 def _file(folder: Path, epochs: int) -> Path:
     settings = SMALL.model_copy(update={"epochs": epochs}).model_dump(mode="json")
     path = folder / "settings.yaml"
@@ -157,7 +159,6 @@ def _file(folder: Path, epochs: int) -> Path:
     return path
 
 
-@nequip
 def test_a_committee_in_a_sweep_is_trained_tabulated_and_used(
     data: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -189,7 +190,6 @@ def test_a_committee_in_a_sweep_is_trained_tabulated_and_used(
     assert "8 frames; the worst is" in capsys.readouterr().out
 
 
-@nequip
 def test_killed_twice_on_the_command_line_it_ends_where_an_unbroken_run_ends(
     data: tuple[Path, Path], tmp_path: Path
 ) -> None:

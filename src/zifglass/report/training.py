@@ -136,7 +136,7 @@ def write_scorecard(card: Scorecard, folder: str | Path) -> None:
     """scorecard.csv and scorecard.json."""
     names = (
         "quantity", "measure", "unit", "reference", "reference_std", "model", "model_std",
-        "distance", "distance_std", "distance_unit", "chance", "chance_std", "verdict",
+        "distance", "distance_std", "distance_unit", "chance", "chance_std", "samples", "verdict",
     )  # fmt: skip
     table = {name: np.array([getattr(r, name) for r in card.rows], dtype=object) for name in names}
     write_csv(Path(folder) / "scorecard.csv", table)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[LearningCurves], None]
 Progress = Callable[[int, int], None]
-_poll = 2.0  # seconds between looks at the log
+_poll = 0.5  # seconds between looks at the log
 
 
 @dataclass(frozen=True)

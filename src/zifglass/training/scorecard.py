@@ -6,7 +6,7 @@ bar, and how far apart two stretches of these lengths of *one* and the same syst
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from zifglass.core.units import kB, kJ_per_mol
 Array = NDArray[np.float64]
 Distance = Callable[[Array, Array], float]
 _resamples = 200
+_fewest = 5
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,8 @@ class Row:
     reference, model (with std): the quantity in `unit` where it is one number, else None.
     distance, distance_std: in `distance_unit`; what it is, `measure` says. chance, chance_std: the
     distance between two trajectories of one distribution that are as long as these. verdict: "same"
-    where the distance is at most two chance_std beyond chance, else "different"; "unknown" where a
-    trajectory is too short for an error bar.
+    where the distance is at most two chance_std beyond chance, else "different"; "unknown" where
+    the errors come from fewer than five samples (blocks or frames) of the shorter trajectory.
     """
 
     quantity: str
@@ -47,10 +48,12 @@ class Row:
     distance_unit: str
     chance: float
     chance_std: float
+    samples: int
 
     @property
     def verdict(self) -> str:
-        if not np.isfinite([self.distance, self.chance, self.chance_std]).all():
+        known = np.isfinite([self.distance, self.chance, self.chance_std]).all()
+        if not known or self.samples < _fewest:
             return "unknown"
         beyond = abs(self.distance) - self.chance
         return "same" if beyond <= 2.0 * self.chance_std else "different"
@@ -86,7 +89,7 @@ def scorecard(
         if name in reference.results and name in model.results:
             rows += build(reference.results[name], model.results[name], rng)
     if {"rdf", "pmf"} <= set(reference.results) & set(model.results):
-        rows.append(_pmf_curve(reference.results, model.results, pair, rng))
+        rows += _pmf(reference.results, model.results, pair, rng)
     if not rows:
         raise InputError("there is nothing to compare: the two trajectories share no quantity")
     return Scorecard(
@@ -95,11 +98,19 @@ def scorecard(
 
 
 def _number(
-    quantity: str, unit: str, first: tuple[float, float], second: tuple[float, float]
+    quantity: str,
+    unit: str,
+    sides: Sequence[tuple[float, float]],
+    samples: int,
 ) -> Row:
+    """sides: value and std of reference and model."""
+    first, second = sides
     std = float(np.hypot(first[1], second[1]))
     values = (*first, *second)
-    return Row(quantity, "difference", unit, *values, second[0] - first[0], std, unit, 0.0, std)
+    return Row(
+        quantity, "difference", unit, *values, second[0] - first[0], std, unit, 0.0, std,
+        samples,
+    )  # fmt: skip
 
 
 def _curve(
@@ -115,9 +126,10 @@ def _curve(
     means = [_mean(b, w) for b, w in zip(blocks, weights, strict=True)]
     found = distance(*means)
     nothing = (None, None, None, None)
-    if min(len(b) for b in blocks) < 2:
-        unknown = (float("nan"),) * 3
-        return Row(quantity, measure, "", *nothing, found, unknown[0], unit, *unknown[1:])
+    samples = min(len(b) for b in blocks)
+    if samples < 2:
+        nan = float("nan")
+        return Row(quantity, measure, "", *nothing, found, nan, unit, nan, nan, samples)
     common = (means[0] + means[1]) / 2
     drawn = [_departures(b, w, m, rng) for b, w, m in zip(blocks, weights, means, strict=True)]
     apart, chance = [], []
@@ -127,7 +139,7 @@ def _curve(
     spread = float(np.nanstd(apart, ddof=1)), float(np.nanstd(chance, ddof=1))
     return Row(
         quantity, measure, "", *nothing, found, spread[0], unit,
-        float(np.nanmean(chance)), spread[1],
+        float(np.nanmean(chance)), spread[1], samples,
     )  # fmt: skip
 
 
@@ -171,17 +183,9 @@ def _rdf(first: Any, second: Any, rng: np.random.Generator) -> list[Row]:
     return rows
 
 
-def _pmf(first: Any, second: Any, rng: np.random.Generator) -> list[Row]:
-    barrier = _number(
-        "pmf barrier", "kJ/mol",
-        (first.barrier, first.barrier_std), (second.barrier, second.barrier_std),
-    )  # fmt: skip
-    return [barrier] if np.isfinite(barrier.distance) else []
-
-
-def _pmf_curve(
+def _pmf(
     first: dict[str, Any], second: dict[str, Any], pair: str, rng: np.random.Generator
-) -> Row:
+) -> list[Row]:
     thermal = [kB * results["pmf"].temperature / kJ_per_mol for results in (first, second)]
     curves = [results["rdf"] for results in (first, second)]
     rows = [curve.row(pair) for curve in curves]
@@ -196,14 +200,23 @@ def _pmf_curve(
 
     blocks = curves[0].blocks[:, rows[0]], curves[1].blocks[:, rows[1]]
     weights = curves[0].block_weights, curves[1].block_weights
-    return _curve("pmf", "rms difference", "kJ/mol", rms, blocks, weights, rng)
+    curve = _curve("pmf", "rms difference", "kJ/mol", rms, blocks, weights, rng)
+    barrier = _number(
+        "pmf barrier", "kJ/mol",
+        [(results["pmf"].barrier, results["pmf"].barrier_std) for results in (first, second)],
+        curve.samples,
+    )  # fmt: skip
+    return [curve, barrier] if np.isfinite(barrier.distance) else [curve]
 
 
 def _angles(first: Any, second: Any, rng: np.random.Generator) -> list[Row]:
     blocks, weights = (first.blocks, second.blocks), (first.block_weights, second.block_weights)
     return [
         _number(
-            "angle mean", "degree", (first.mean, first.mean_std), (second.mean, second.mean_std)
+            "angle mean",
+            "degree",
+            [(first.mean, first.mean_std), (second.mean, second.mean_std)],
+            min(len(first.blocks), len(second.blocks)),
         ),
         _curve("angles", "total variation", "1", _total_variation, blocks, weights, rng),
     ]
@@ -216,7 +229,10 @@ def _coordination(first: Any, second: Any, rng: np.random.Generator) -> list[Row
     )  # fmt: skip
     weights = _equal(blocks)
     return [
-        _number("coordination", "1", (first.mean, first.mean_std), (second.mean, second.mean_std)),
+        _number(
+            "coordination", "1", [(first.mean, first.mean_std), (second.mean, second.mean_std)],
+            min(len(first.per_frame), len(second.per_frame)),
+        ),
         _curve(
             "coordination distribution", "total variation", "1", _total_variation, blocks, weights,
             rng,
@@ -238,21 +254,19 @@ def _rings(first: Any, second: Any, rng: np.random.Generator) -> list[Row]:
 
 def _pores(first: Any, second: Any, rng: np.random.Generator) -> list[Row]:
     pairs = [(result.porous_volume, result.porous_volume_std) for result in (first, second)]
-    return [_number("porous volume", "cm³/kg", *pairs)]
+    return [_number("porous volume", "cm³/kg", pairs, min(len(first.frames), len(second.frames)))]
 
 
 def _linkers(first: Any, second: Any, rng: np.random.Generator) -> list[Row]:
     pairs = [(result.mean, result.mean_std) for result in (first, second)]
-    last = [_last_tenth(result.fraction) for result in (first, second)]
-    return [
-        _number("broken linkers", "1", *pairs),
-        _number("broken linkers at the end", "1", *last),
-    ]
-
-
-def _last_tenth(series: Array) -> tuple[float, float]:
-    mean = mean_of_series(series[-max(1, len(series) // 10) :])
-    return mean.mean, mean.std
+    samples = min(len(first.fraction), len(second.fraction))
+    rows = [_number("broken linkers", "1", pairs, samples)]
+    tenth = samples // 10
+    if tenth >= 2:
+        ends = [mean_of_series(result.fraction[-tenth:]) for result in (first, second)]
+        last = [(end.mean, end.std) for end in ends]
+        rows.append(_number("broken linkers at the end", "1", last, tenth))
+    return rows
 
 
 def _in_blocks(per_frame: Array, columns: int) -> Array:
@@ -268,7 +282,6 @@ def _equal(blocks: tuple[Array, Array]) -> tuple[Array, Array]:
 
 _builders: dict[str, Callable[[Any, Any, np.random.Generator], list[Row]]] = {
     "rdf": _rdf,
-    "pmf": _pmf,
     "angles": _angles,
     "coordination": _coordination,
     "rings": _rings,

@@ -29,7 +29,7 @@ def draw_curves(runs: Mapping[str, LearningCurves], path: str | Path) -> None:
     stress = any(np.isfinite(curves.stress_mae_validation).any() for curves in runs.values())
     panels = (*_panels, ("stress_mae", "stress MAE (MPa)")) if stress else _panels
     rows = (len(panels) + 1) // 2
-    with figure(path, rows=rows, columns=2) as (_, axes):
+    with figure(path, rows=rows, columns=2) as (drawing, axes):
         for (name, label), panel in zip(panels, axes.ravel(), strict=False):
             for number, (run, curves) in enumerate(runs.items()):
                 colour = COLOURS[number % len(COLOURS)]
@@ -47,7 +47,8 @@ def draw_curves(runs: Mapping[str, LearningCurves], path: str | Path) -> None:
         for empty in axes.ravel()[len(panels) :]:
             empty.set_visible(False)
         if len(runs) > 1:
-            axes[0, 0].legend()
+            handles, names = axes[0, 0].get_legend_handles_labels()
+            drawing.legend(handles, names, loc="outside lower center", ncols=2)
         axes[1, 1].plot([], [], "-", color=COLOURS[7], label="validation")
         axes[1, 1].plot([], [], "--", color=COLOURS[7], label="training")
         handles, labels = axes[1, 1].get_legend_handles_labels()
@@ -164,6 +165,8 @@ def draw_scorecard(reference: Survey, model: Survey, pair: str, path: str | Path
             panel.set_xlabel(x)
             panel.set_ylabel(y)
         axes[0, 0].legend()
+        axes[1, 1].locator_params(axis="x", integer=True)
+        axes[1, 2].set_ylim(-0.002, max(0.05, axes[1, 2].get_ylim()[1]))
 
 
 def _bars(axes: Any, x: Any, y: Any, y_std: Any, name: str) -> None:
