@@ -148,6 +148,9 @@ def test_what_run_and_status_refuse(study: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="structure 'argon': no such file"):
         call("run", study / "study.yaml", "-o", study / "out")
     write_argon(study)
+    with pytest.raises(InputError, match="no model is called 'lj'"):
+        call("run", study / "study.yaml", "-o", study / "new", "--set", "potentials.lj=lj")
+    assert not (study / "new").exists()
     (tmp_path / "file").write_text("")
     with pytest.raises(ZifglassError, match="cannot write here"):
         call("run", study / "study.yaml", "-o", tmp_path / "file")

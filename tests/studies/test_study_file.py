@@ -239,3 +239,12 @@ def test_every_commented_setting_of_the_template_is_one(tmp_path: Path) -> None:
     own = "python-tests-studies"
     assert {name: whole[name] for name in plain} == plain
     assert {f"zif4/{own}/start/static-1", f"zif4/{own}/start/fluctuations-1/run"} <= set(whole)
+
+
+def test_the_study_of_the_how_to_is_one(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "studies.md"
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    stages = expanded(tmp_path, text)
+    assert {"zif4/fast/glass/run-3", "zif4/fast/glass/structure", "zif4/fast/glass/bulk-all",
+            "zif4/fast/start/compare-1"} <= set(stages)  # fmt: skip
+    identities(list(stages.values()))

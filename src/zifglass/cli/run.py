@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from zifglass.studies import Stage, StudyReport
     from zifglass.studies.place import Place, Plan
     from zifglass.studies.states import StageState
-    from zifglass.studies.study_settings import Study
 
 FolderArgument = Annotated[Path, typer.Argument(help="Folder of a study (zifglass run -o).")]
 
@@ -82,7 +81,7 @@ def run(
     with standard error and unit.
     """
     from zifglass.studies.expand import stages_of
-    from zifglass.studies.study_file import read_study
+    from zifglass.studies.study_file import read_study, write_study
 
     changes = [*(change or ()), *([] if seed is None else [f"seed={seed}"])]
     settings = read_study(study, changes=changes)
@@ -90,14 +89,19 @@ def run(
     if dry_run:
         _tell_forecast(stages, output, only or ())
         return
-    _keep_settings(settings, output)
+
+    def keep(folder: Path) -> None:
+        """Every setting as used, beside the results."""
+        write_study(folder / "study.yaml", settings, seen_from=study.parent)
+
     if slurm:
         from zifglass.studies.slurm import submit_stages
 
         report = submit_stages(stages, output, settings.slurm, only=only or (), tell=typer.echo)
+        keep(report.folder)
         _tell_states(report.stages)
         return
-    report = _run_here(stages, output, only or (), cores, max_wall)
+    report = _run_here(stages, output, only or (), cores, max_wall, keep)
     _tell_end(report)
     report.require()
     if crate:
@@ -110,6 +114,7 @@ def _run_here(
     only: Sequence[str],
     cores: int | None,
     max_wall: float | None,
+    keep: Callable[[Path], None],
 ) -> StudyReport:
     from zifglass.core import ZifglassError
     from zifglass.studies import run_stages
@@ -117,7 +122,9 @@ def _run_here(
     seconds = None if max_wall is None else 60.0 * max_wall
     _refuse_queued(output)
     try:
-        return run_stages(stages, output, cores=cores, only=only, max_wall=seconds, tell=typer.echo)
+        return run_stages(
+            stages, output, cores=cores, only=only, max_wall=seconds, tell=typer.echo, keep=keep
+        )
     except OSError as error:  # of the study's own files; a stage's are its own failure
         raise ZifglassError(
             f"could not write into {output}: {error.strerror or error}; make room or choose "
@@ -138,17 +145,6 @@ def _refuse_queued(output: Path) -> None:
             f"them, or take them back first: scancel {' '.join(jobs)}",
             output,
         )
-
-
-def _keep_settings(settings: Study, output: Path) -> None:
-    """Every setting as used, beside the results; not while another runner works there."""
-    from zifglass.core.locks import locked
-    from zifglass.studies.place import Place
-    from zifglass.studies.study_file import write_study
-
-    place = Place(output.resolve())
-    with locked(place.lock, what="this study"):
-        write_study(place.root / "study.yaml", settings)
 
 
 def _tell_end(report: StudyReport) -> None:

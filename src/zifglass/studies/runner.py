@@ -71,6 +71,7 @@ def run_stages(
     only: Sequence[str] = (),
     max_wall: float | None = None,
     tell: Tell = lambda sentence: None,
+    keep: Callable[[Path], object] = lambda folder: None,
 ) -> StudyReport:
     """Do the work of `stages` in `folder`, or what is left of it.
 
@@ -78,7 +79,8 @@ def run_stages(
     edited, are done again and the old results put aside in old/. A stage that fails does not stop
     the others. cores: of this machine, all unless given; they are divided among the stages that
     run at once. only: patterns (``glass-*``); those stages and what they need. max_wall: seconds
-    after which to stop. tell: told one sentence at a time.
+    after which to stop. tell: told one sentence at a time. keep: called with the folder once it
+    is clear that the work can begin, to leave there what it was made from.
 
     Raises InputError on an impossible graph, missing input, an unknown pattern and where another
     runner works in `folder`; Stopped after a signal or at `max_wall`, every stage saved.
@@ -89,6 +91,7 @@ def run_stages(
     wanted = selection(plan, only)
     with locked(place.lock, what="this study"):
         write_plan(place, plan)
+        keep(place.root)
         crew = _Crew(place, plan, wanted, cores, tell)
         with _stop_requests(crew):
             crew.work(None if max_wall is None else time.monotonic() + max_wall)

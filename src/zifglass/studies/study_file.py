@@ -43,13 +43,14 @@ def read_study(path: str | Path, *, changes: Iterable[str] = ()) -> Study:
     return study
 
 
-def write_study(path: str | Path, study: Study) -> None:
-    """Every setting as it was used, defaults included."""
+def write_study(path: str | Path, study: Study, *, seen_from: str | Path = ".") -> None:
+    """Every setting as it was used, defaults included. seen_from: the folder of paths in it."""
     plain = study.model_dump(mode="json")
     for name, entry in study.mechanics.items():
         used = ("method", "of", *groups_of_method[entry.method])
         plain["mechanics"][name] = {key: plain["mechanics"][name][key] for key in used}
-    write_text(path, yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100))
+    head = f"# As used by zifglass run; paths are seen from {Path(seen_from).resolve()}\n"
+    write_text(path, head + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100))
 
 
 def protocol_of(entry: ProtocolEntry, replica: int, folder: Path, *, label: str) -> Protocol:
