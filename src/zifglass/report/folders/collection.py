@@ -96,13 +96,14 @@ def study_page(
     title: str | None,
     states: Mapping[str, StageWord] | None,
     budget: float,
+    room: float,
 ) -> Page:
     """Every stage of the plan: what it found, where it stands, where it came from."""
     plan = read_json(folder / "plan.json")
     stages = [stage for stage in plan.get("stages", ()) if isinstance(stage, dict)]
     records = {str(s["name"]): _record(folder, str(s["name"])) for s in stages}
     kinds = {n: kind_of(folder / "stages" / n) for n in records if _is_known(folder, n)}
-    shares = shared(kinds, budget)
+    shares, rooms = shared(kinds, budget), divided(kinds, room)
     entries = []
     for stage in stages:
         name = str(stage["name"])
@@ -111,7 +112,9 @@ def study_page(
         place = folder / "stages" / name
         if name in kinds:
             try:
-                account = account_of(place, budget=shares[name], alone=len(stages) <= 3)
+                account = account_of(
+                    place, budget=shares[name], room=rooms[name], alone=len(stages) <= 3
+                )
             except ZifglassError as error:
                 state = replace(state, sentence=state.sentence or str(error))
             else:
@@ -134,6 +137,13 @@ def shared(kinds: Mapping[str, Kind], budget: float) -> dict[str, float]:
     if "run" in kinds.values():
         shown = [name for name in shown if kinds[name] != "structure"]
     return {name: budget / len(shown) if name in shown else 0.0 for name in kinds}
+
+
+def divided(kinds: Mapping[str, Kind], room: float) -> dict[str, float]:
+    """Bytes of figures and curves for each folder. A run's are few: it is given half a share."""
+    weights = {name: 0.5 if kind == "run" else 1.0 for name, kind in kinds.items()}
+    whole = sum(weights.values())
+    return {name: room * weight / whole for name, weight in weights.items()}
 
 
 _without_models = ("fluctuations", "comparison", "ensemble")

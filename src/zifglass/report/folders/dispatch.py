@@ -9,7 +9,7 @@ from zifglass.core import InputError, ZifglassError
 
 from ..page import Page
 from .account import Account, page_of
-from .collection import Entry, StageWord, page_of_many, shared, study_page
+from .collection import Entry, StageWord, divided, page_of_many, shared, study_page
 from .generic import results_account
 from .mechanics import (
     comparison_account,
@@ -24,6 +24,9 @@ from .structure import structure_account
 
 BUDGET = 3e6
 """Bytes of trajectories in a page of one folder, and in a page of many together."""
+
+ROOM = 9e6
+"""Bytes of figures, curves and their tables in a page."""
 
 _builders: dict[Kind, Callable[..., Account]] = {
     "run": run_account,
@@ -54,7 +57,7 @@ def folder_page(
     folder = Path(folder).resolve()
     kind = kind_of(folder)
     if kind == "study":
-        return study_page(folder, account_of, title=title, states=states, budget=budget)
+        return study_page(folder, account_of, title=title, states=states, budget=budget, room=ROOM)
     parts = parts_of(folder) if kind in ("collection", "comparison", "run") else []
     if kind == "run":  # an analysis inside a run's folder belongs to it
         parts = [path for path in parts if path.name not in ("trajectory", "checkpoints")]
@@ -66,23 +69,30 @@ def folder_page(
     return page_of_many(title or folder.name, entries, own=own)
 
 
-def account_of(folder: Path, *, budget: float = BUDGET, alone: bool = True) -> Account:
-    """What a folder of a single piece of work tells. Raises InputError on folders of folders."""
+def account_of(
+    folder: Path, *, budget: float = BUDGET, room: float = ROOM, alone: bool = True
+) -> Account:
+    """What a folder of a single piece of work tells. budget: bytes of its trajectory; room: bytes
+    of figures and curves; alone: whether the page is its own. Raises InputError on folders of
+    folders."""
     kind = kind_of(folder)
     if kind not in _builders:
         raise InputError(f"this folder is a {kind}, not one piece of work", folder)
-    return _builders[kind](folder, budget=budget, alone=alone)
+    return _builders[kind](folder, budget=budget, room=room, alone=alone)
 
 
 def _entries(folder: Path, parts: list[Path], budget: float) -> list[Entry]:
     """Every piece of work below `folder`, named by its way from there."""
     leaves = _leaves(parts)
-    shares = shared({str(path): kind_of(path) for path in leaves}, budget)
+    kinds = {str(path): kind_of(path) for path in leaves}
+    shares, rooms = shared(kinds, budget), divided(kinds, ROOM)
     entries = []
     for path in leaves:
         name = path.relative_to(folder).as_posix()
         try:
-            account = account_of(path, budget=shares[str(path)], alone=len(leaves) <= 3)
+            account = account_of(
+                path, budget=shares[str(path)], room=rooms[str(path)], alone=len(leaves) <= 3
+            )
         except ZifglassError as error:
             entries.append(Entry(name, None, StageWord("unreadable", str(error))))
         else:

@@ -9,19 +9,19 @@ from zifglass.io import read
 
 from ..page import Part, model_of
 from .account import Account
-from .read import figures_in, read_json, read_yaml, side_by_side
+from .read import figures_within, read_json, read_yaml, side_by_side
 from .results import array_tables, label, quantities_in, quantity_table
 from .settings import facts_of
 
 _most_key = 8
 
 
-def results_account(folder: Path, *, budget: float, alone: bool) -> Account:
+def results_account(folder: Path, *, budget: float, room: float, alone: bool) -> Account:
     """Quantities, figures and settings of a folder that no other builder knows."""
     results = read_json(folder / "results.json")
     found = quantities_in(results)
     about = results.get("about", {})
-    figures = figures_in(folder)
+    figures, left = figures_within(folder, room)
     structure = folder / "structure.extxyz"
     models = [model_of(folder.name, read(structure), budget=budget)] if structure.exists() else []
     numbers: list[Part] = [quantity_table(found), *array_tables(found)] if found else []
@@ -30,7 +30,7 @@ def results_account(folder: Path, *, budget: float, alone: bool) -> Account:
     return Account(
         title=folder.name,
         kind="Results",
-        sentences=[_sentence(len(found), len(figures))],
+        sentences=[_sentence(len(found), len(figures)), *left],
         key=dict(list(found.items())[:_most_key]) if len(found) <= _most_key else {},
         models=models if budget else (),
         figures=side_by_side(figures),

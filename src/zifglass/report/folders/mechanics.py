@@ -24,7 +24,7 @@ _tones: dict[str, Tone] = {
 }  # fmt: skip
 
 
-def sweep_account(folder: Path, *, budget: float, alone: bool) -> Account:
+def sweep_account(folder: Path, *, budget: float, room: float, alone: bool) -> Account:
     """A strain sweep, finished or not: P(V) with its fit, every hold, every run's thermo log."""
     results = read_json(folder / "results.json") if (folder / "results.json").exists() else {}
     about, found = results.get("about", {}), quantities_in(results)
@@ -68,7 +68,7 @@ def sweep_account(folder: Path, *, budget: float, alone: bool) -> Account:
     )
 
 
-def fluctuations_account(folder: Path, *, budget: float, alone: bool) -> Account:
+def fluctuations_account(folder: Path, *, budget: float, room: float, alone: bool) -> Account:
     """Moduli from the fluctuations of a flexible cell."""
     results = read_json(folder / "results.json")
     about, found = results["about"], quantities_in(results)
@@ -95,7 +95,7 @@ def fluctuations_account(folder: Path, *, budget: float, alone: bool) -> Account
     )  # fmt: skip
 
 
-def static_account(folder: Path, *, budget: float, alone: bool) -> Account:
+def static_account(folder: Path, *, budget: float, room: float, alone: bool) -> Account:
     """The elastic tensor at 0 K."""
     results = read_json(folder / "results.json")
     about, found = results["about"], quantities_in(results)
@@ -122,7 +122,7 @@ def static_account(folder: Path, *, budget: float, alone: bool) -> Account:
     )  # fmt: skip
 
 
-def comparison_account(folder: Path, *, budget: float, alone: bool) -> Account:
+def comparison_account(folder: Path, *, budget: float, room: float, alone: bool) -> Account:
     """Methods side by side with one verdict."""
     value = read_json(folder / "verdict.json")
     rows: list[list[Cell]] = [
@@ -170,7 +170,7 @@ def comparison_account(folder: Path, *, budget: float, alone: bool) -> Account:
     )
 
 
-def ensemble_account(folder: Path, *, budget: float, alone: bool) -> Account:
+def ensemble_account(folder: Path, *, budget: float, room: float, alone: bool) -> Account:
     """Several glasses: mean and spread, and each one's value."""
     value = read_json(folder / "ensemble.json")
     key, parts, count = {}, [], 0

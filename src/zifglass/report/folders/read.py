@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,31 @@ def _mapping(path: Path, parse: Any, what: str) -> dict[str, Any]:
 def figures_in(folder: Path, *, without: frozenset[str] = frozenset()) -> list[Figure]:
     """Every SVG of a folder with its caption, and the CSV of the same name as its download."""
     return [figure_of(path) for path in svgs_in(folder) if path.stem not in without]
+
+
+def figures_within(folder: Path, room: float) -> tuple[list[Figure], list[str]]:
+    """Figures that fit `room` bytes when packed, and a sentence where some do not: first the CSV
+    of the largest figures stay in the folder, then the largest figures themselves."""
+    figures = figures_in(folder)
+    sizes = [(_packed(f.svg), sum(_packed(str(d.content)) for d in f.downloads)) for f in figures]
+    left: list[str] = []
+    for part in (1, 0):  # tables, then pictures
+        for k in sorted(range(len(figures)), key=lambda k: -sizes[k][part]):
+            if sum(map(sum, sizes)) <= room:
+                break
+            if sizes[k][part]:
+                figure = figures[k]
+                left.append(figure.downloads[0].name if part else figure.caption.rstrip("."))
+                sizes[k] = (sizes[k][0] if part else 0.0, 0.0)
+                figures[k] = replace(figure, downloads=())
+    kept = [figure for figure, size in zip(figures, sizes, strict=True) if size[0]]
+    said = [f"To keep this page small, left in the folder: {'; '.join(left)}."] if left else []
+    return kept, said
+
+
+def _packed(text: str) -> float:
+    """Bytes that a text takes in a packed part of a page."""
+    return len(gzip.compress(text.encode(), compresslevel=6)) * 4 / 3
 
 
 def side_by_side(figures: Sequence[Figure]) -> list[Part]:

@@ -46,10 +46,11 @@ _key = (
     "density", "pressure_total", "temperature", "glass_transition", "expansion_glass",
     "expansion_liquid",
 )  # fmt: skip
+_wide_room = 2.5e5  # bytes, for a chart and a table of many points
 _drawn_here = frozenset({"melt-quench", "timeline"})  # the chart shows the same
 
 
-def run_account(folder: Path, *, budget: float, alone: bool) -> Account:
+def run_account(folder: Path, *, budget: float, room: float, alone: bool) -> Account:
     """What a run tells. budget: bytes of its trajectory in the page. alone: a page of its own,
     with the planned timeline and finer pores."""
     started = read_yaml(folder / "run.yaml")
@@ -62,7 +63,7 @@ def run_account(folder: Path, *, budget: float, alone: bool) -> Account:
     model = _model(folder.name, trajectory, budget, alone)
     figures: list[Part] = []
     if thermo is not None:
-        figures.append(_chart(thermo, protocol))
+        figures.append(_chart(thermo, protocol, room))
     figures += figures_in(folder, without=_drawn_here)
     numbers: list[Part] = []
     if found:
@@ -126,7 +127,7 @@ def _left(trajectory: Trajectory | None) -> tuple[str, ...]:
 def _model(name: str, trajectory: Trajectory | None, budget: float, alone: bool) -> Model | None:
     if trajectory is None:
         return None
-    return model_of(name, trajectory, budget=budget, pore_spacing=0.5 if alone else 0.9)
+    return model_of(name, trajectory, budget=budget, pore_spacing=0.5 if alone else 1.0)
 
 
 # --- words ---------------------------------------------------------------------------------
@@ -206,15 +207,18 @@ _in_csv = (
 )  # fmt: skip
 
 
-def _chart(thermo: Mapping[str, Any], protocol: Protocol) -> Chart:
+def _chart(thermo: Mapping[str, Any], protocol: Protocol, room: float) -> Chart:
     names = [segment.name for segment in protocol.segments]
-    return thermo_chart(thermo, segments=names, downloads=[_thermo_csv(thermo)])
+    points, lines = (600, 2000) if room > _wide_room else (200, 300)
+    return thermo_chart(
+        thermo, segments=names, downloads=[_thermo_csv(thermo, lines)], most_points=points
+    )
 
 
-def _thermo_csv(thermo: Mapping[str, Any]) -> Download:
-    """The lines of the thermo log, at most 2000 of them, evenly spread."""
+def _thermo_csv(thermo: Mapping[str, Any], most: int) -> Download:
+    """The lines of the thermo log, at most `most` of them, evenly spread."""
     lines = len(thermo["time_ps"])
-    every = max(1, -(-lines // 2000))
+    every = max(1, -(-lines // most))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_in_csv)

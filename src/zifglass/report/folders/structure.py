@@ -11,9 +11,9 @@ from typing import Any
 from zifglass.core import InputError, Quantity, ZifglassError
 from zifglass.io import read
 
-from ..page import Fold, Model, Notice, Part, model_of
+from ..page import Fold, Model, Notice, Part, Text, model_of
 from .account import Account
-from .read import csv_table, figures_in, read_json, read_yaml, side_by_side
+from .read import csv_table, figures_within, read_json, read_yaml, side_by_side
 from .results import array_tables, chosen, quantities_in, quantity_table, subscripts
 from .settings import facts_of
 
@@ -27,7 +27,7 @@ _most_models = 12
 _most_verdicts = 4  # one by one
 
 
-def structure_account(folder: Path, *, budget: float, alone: bool) -> Account:
+def structure_account(folder: Path, *, budget: float, room: float, alone: bool) -> Account:
     """What an analysis found. The structures are shown if their files are still where they were;
     with a budget of 0, as beside the runs that made them, they are not."""
     about = read_yaml(folder / "settings.yaml")
@@ -42,8 +42,9 @@ def structure_account(folder: Path, *, budget: float, alone: bool) -> Account:
     if found:
         numbers.append(quantity_table(found, caption="Results"))
     if many and (folder / "trajectories.csv").exists():
-        numbers += _each(folder, trajectories)
-    sentences = _sentences(trajectories, found)
+        numbers += _each(folder, trajectories, room / len(trajectories))
+    figures, left = figures_within(folder, room)
+    sentences = [*_sentences(trajectories, found), *left]
     return Account(
         title=folder.name,
         kind=f"Structure of {_what(trajectories)}",
@@ -52,7 +53,7 @@ def structure_account(folder: Path, *, budget: float, alone: bool) -> Account:
         key=chosen(found, _key),
         models=models,
         view_caption="Rings and pores are those of the last frame.",
-        figures=side_by_side(figures_in(folder)),
+        figures=side_by_side(figures),
         numbers=[*numbers, *array_tables(found)],
         settings=[facts_of(about.get("settings", {}))],
         provenance=[
@@ -121,7 +122,7 @@ def _verdict(melting: Quantity) -> Notice:
     return Notice(word, f"{text[:1].upper()}{text[1:]}.", _tones.get(word, "plain"))
 
 
-def _each(folder: Path, trajectories: Mapping[str, Any]) -> list[Part]:
+def _each(folder: Path, trajectories: Mapping[str, Any], room: float) -> list[Part]:
     """All side by side, and each one's figures and numbers behind its name."""
     parts: list[Part] = [
         Fold(
@@ -135,9 +136,10 @@ def _each(folder: Path, trajectories: Mapping[str, Any]) -> list[Part]:
         if not (inside / "results.json").exists():
             continue
         found = quantities_in(read_json(inside / "results.json"))
-        parts.append(
-            Fold(str(name), [*side_by_side(figures_in(inside)), quantity_table(found)], long=True)
-        )
+        figures, left = figures_within(inside, room)
+        said: list[Part] = [Text(" ".join(left))] if left else []
+        shown = [*said, *side_by_side(figures), quantity_table(found)]
+        parts.append(Fold(str(name), shown, long=True))
     return parts
 
 
