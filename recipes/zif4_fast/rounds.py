@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,15 +11,10 @@ import numpy as np
 from zifglass import load_potential, read
 from zifglass.core import Frame, ZifglassError
 from zifglass.core.files import write_json
-from zifglass.core.machine import usable_cores
 from zifglass.dynamics.settings import RunSettings
 from zifglass.dynamics.tasks import Task, carry_out_all
-from zifglass.potentials.network import Network, load, save
-from zifglass.training import LossWeights, NequipModel, TrainingSettings
-from zifglass.training.dataset_facts import dataset_facts
-from zifglass.training.native.descent import descend
-from zifglass.training.native.frames import samples_of
-from zifglass.training.native.start import fresh_network
+from zifglass.potentials.network import load, save
+from zifglass.training import TrainingSettings, preset, train
 
 from .frames import doubts, frames_of, labelled, most_doubted, stretched, write_frames
 from .states import State, protocol_of, structure_of
@@ -47,35 +40,24 @@ MEMBERS = {"student": (32, 32), "partner": (32, 16)}
 
 ROUNDS = (
     Round(0.0, 0, 20, (0.01, 0.006)),
-    Round(5.0, 380, 20, (0.01, 0.007)),
-    Round(8.0, 400, 20, (0.008, 0.005)),
-    Round(12.0, 400, 120, (0.006, 1e-5)),
+    Round(5.0, 380, 12, (0.01, 0.007)),
+    Round(8.0, 400, 12, (0.01, 0.007)),
+    Round(9.0, 300, 60, (0.01, 1e-5)),
 )
 
 
 def training_settings(name: str, round_: Round, seed: int) -> TrainingSettings:
-    """The network was chosen by measurement (README.md); the weights of the loss bring the three
-    errors to sizes that matter alike."""
-    return TrainingSettings(
-        model=NequipModel(
-            cutoff=5.0,
-            layers=3,
-            features=MEMBERS[name],
-            parity="o3_restricted",
-            bessels_trainable=False,
-            radial_depth=1,
-            radial_width=64,
-        ),
-        loss=LossWeights(forces=1.0, energy=30.0, stress=1000.0),
-        learning_rate=round_.rates[0],
-        learning_rate_stop=round_.rates[1],
-        decay="cosine",
-        optimizer="soap",
-        batch=2,
-        epochs=round_.epochs,
-        averaging=0.995,
-        seed=seed,
-    )
+    """The preset of the same name with the member's features and the round's schedule."""
+    base = preset("zif4-fast")
+    changes = {
+        "model": base.model.model_copy(update={"features": MEMBERS[name]}),
+        "learning_rate": round_.rates[0],
+        "learning_rate_stop": round_.rates[1],
+        "epochs": round_.epochs,
+        "patience": round_.epochs,
+        "seed": seed,
+    }
+    return base.model_copy(update=changes)
 
 
 def run_states(
@@ -159,48 +141,27 @@ def grow(previous: Path | None, frames: list[Frame], folder: Path, *, seed: int)
         write_frames(folder / f"{part}.extxyz", old + [frames[i] for i in sorted(indices)])
 
 
-def train_members(folder: Path, round_: Round, previous: Path | None) -> dict[str, Path]:
-    """The committee trained side by side, a core each; name → network file. Members go on from
-    the previous round's weights. Goes on where it was cut short."""
-    jobs = [
-        (folder, name, training_settings(name, round_, seed), previous)
-        for seed, name in enumerate(MEMBERS)
-    ]
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(len(jobs), usable_cores()), mp_context=context) as pool:
-        return dict(zip(MEMBERS, pool.map(_train, jobs), strict=True))
-
-
-def _train(job: tuple[Path, str, TrainingSettings, Path | None]) -> Path:
-    import torch
-
-    folder, name, settings, previous = job
-    target = folder / f"{name}.safetensors"
-    if target.exists():
-        return target
-    torch.set_num_threads(1)
-    train, validation = (read(folder / f"{part}.extxyz") for part in ("train", "validation"))
-
-    def start() -> Network:
-        if previous is not None:
-            return load(previous / target.name)
-        facts = dataset_facts([train], cutoff=settings.model.cutoff)
-        return fresh_network(settings.model, facts, seed=settings.seed)
-
-    network = descend(
-        start,
-        settings,
-        lambda n: samples_of(train, n.species, cutoff=n.cutoff),
-        lambda n: samples_of(validation, n.species, cutoff=n.cutoff),
-        folder / name,
-        report=lambda e: print(
-            f"{folder.name} {name} {e.epoch}/{settings.epochs}: forces "
-            f"{e.force_mae_validation:.1f} meV/Å, energy {e.energy_mae_validation:.2f} meV/atom, "
-            f"stress {e.stress_mae_validation:.0f} MPa, {e.seconds:.0f} s", flush=True,
-        ),
-    )  # fmt: skip
-    save(network, target)
-    return target
+def train_members(folder: Path, round_: Round, previous: Path | None) -> None:
+    """The committee, one after another on all cores: NAME.safetensors. Members go on from the
+    previous round's weights. Goes on where it was cut short."""
+    for seed, name in enumerate(MEMBERS):
+        target = folder / f"{name}.safetensors"
+        if target.exists():
+            continue
+        done = train(
+            training_settings(name, round_, seed),
+            folder / "train.extxyz",
+            folder / "validation.extxyz",
+            folder / name,
+            start=None if previous is None else previous / target.name,
+            report=lambda c, name=name: print(
+                f"{folder.name} {name} {len(c)}/{round_.epochs}: forces "
+                f"{c.force_mae_validation[-1]:.1f} meV/Å, energy "
+                f"{c.energy_mae_validation[-1]:.2f} meV/atom, stress "
+                f"{c.stress_mae_validation[-1]:.0f} MPa, {c.seconds[-1]:.0f} s", flush=True,
+            ),
+        )  # fmt: skip
+        save(load(done.checkpoint), target)
 
 
 def note(folder: Path, **facts: object) -> None:

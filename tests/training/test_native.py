@@ -283,3 +283,47 @@ def test_two_processes_are_one(
         [float(x) for x in both[:-1]], [float(x) for x in one[:-1]], rtol=2e-3
     )
     assert alone.sha256 != network.sha256
+
+
+def test_train_runs_it_in_its_folder(data: tuple[Path, Path], tmp_path: Path) -> None:
+    """Through `train` as the command line calls it: two processes, curves, the engine."""
+    from zifglass import load_potential
+    from zifglass.core import InputError
+    from zifglass.training import train
+    from zifglass.training.deploy import deploy
+
+    settings = TrainingSettings(
+        model=model(), loss=WEIGHTS, optimizer="soap", learning_rate=0.01, decay="cosine", batch=2,
+        epochs=2, execution="native",
+    )  # fmt: skip
+    seen: list[int] = []
+    run = train(settings, *data, tmp_path / "run", report=lambda c: seen.append(len(c)))
+    assert len(run.curves) == 2 and run.package is None
+    assert np.isfinite(run.curves.learning_rate).all()
+    deployed = deploy(run)
+    assert deployed.agreement["measured"]
+    frame = read(data[1])[0]
+    found = load_potential(deployed.potential)(frame.structure)
+    assert found.energy == pytest.approx(frame.energy, abs=3.0)
+    assert deploy(train(settings, *data, tmp_path / "run")).file == deployed.file
+    with pytest.raises(InputError, match="other settings or data"):
+        train(settings.model_copy(update={"epochs": 3}), *data, tmp_path / "run")
+    further = train(
+        settings.model_copy(update={"epochs": 1}), *data, tmp_path / "further",
+        start=run.checkpoint,
+    )  # fmt: skip
+    assert further.curves.force_mae_validation[0] < run.curves.force_mae_validation[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"decay": "plateau"}, "decay: cosine"),
+        ({"device": "cuda"}, "device: cpu"),
+        ({"model": NequipModel()}, "bessels_trainable: false"),
+    ],
+)
+def test_settings_that_cannot_be_trained_natively(changes: dict[str, object], words: str) -> None:
+    good = {"model": model(), "decay": "cosine", "execution": "native"}
+    with pytest.raises(ValueError, match=words):
+        TrainingSettings(**good | changes)

@@ -61,18 +61,19 @@ _columns = {
     "force_mae_validation": ("val0_epoch/forces_mae", eV / meV),
     "stress_mae_train": ("train_metric_epoch/stress_mae", 1.0 / MPa),
     "stress_mae_validation": ("val0_epoch/stress_mae", 1.0 / MPa),
-    "learning_rate": ("lr-Adam", 1.0),
+    "learning_rate": ("lr", 1.0),
     "seconds": ("epoch_seconds", 1.0),
 }
 
 
 def read_curves(folder: str | Path) -> LearningCurves:
-    """The curves of a run's ``logs/part-*/metrics.csv``, being written or finished; may be empty.
+    """The curves of a run, being written or finished; may be empty: ``curves.csv`` of native
+    training, ``logs/part-*/metrics.csv`` of nequip's.
 
     Each start of the run logs a part of its own; where two parts hold an epoch the later counts.
     An epoch counts once it has its validation loss. A cut last line is left out.
     """
-    rows: dict[int, dict[str, float]] = {}
+    rows = _native_epochs(Path(folder) / "curves.csv")
     for path in sorted(Path(folder).glob("logs/part-*/metrics.csv")):
         rows |= _epochs(path)
     epochs = sorted(rows)
@@ -102,9 +103,20 @@ def _rows(file: TextIO) -> Iterator[dict[str, str]]:
     for line in csv.DictReader(file):
         if None in line.values() or not line["step"].isdigit():
             continue  # a cut line
-        rate = line.get("lr-Adam") or rate
+        # Named after the optimiser: lr-Adam, lr-SOAP.
+        rate = next((value for key, value in line.items() if key[:3] == "lr-" and value), rate)
         if line["epoch"].isdigit():
-            yield line | {"lr-Adam": rate}
+            yield line | {"lr": rate}
+
+
+def _native_epochs(path: Path) -> dict[int, dict[str, float]]:
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        return {
+            int(line["epoch"]) - 1: {name: float(line[name]) for name in _columns}
+            for line in csv.DictReader(file)
+        }
 
 
 def _epochs(path: Path) -> dict[int, dict[str, float]]:

@@ -13,9 +13,10 @@ import yaml
 from zifglass.core import InputError, Potential
 from zifglass.core.files import sha256_of
 from zifglass.potentials import load_potential
+from zifglass.potentials.engine import EnginePotential
 from zifglass.potentials.importers import import_model
 from zifglass.potentials.importers.agreement import compare, trial_structures
-from zifglass.potentials.network import load, save
+from zifglass.potentials.network import Network, load, save
 
 from .run import TrainingRun
 
@@ -39,15 +40,32 @@ def deploy(run: TrainingRun, *, name: str | None = None) -> Deployed:
     """
     record = yaml.safe_load((run.folder / "run.yaml").read_text(encoding="utf-8"))
     if record["settings"]["model"]["kind"] == "allegro":
+        assert run.package is not None, "Allegro is trained by nequip, which packages"
         return Deployed(f"nequip:{run.package}", run.package, _package_agreement(run, record))
     path = run.folder / f"{name or run.folder.name}.safetensors"
     source = sha256_of(run.checkpoint)
     facts = _known_facts(path)
     if facts.get("file", {}).get("sha256") != source:
-        network = import_model(run.checkpoint)
+        native = run.checkpoint.suffix == ".safetensors"
+        network = _native(run.checkpoint) if native else import_model(run.checkpoint)
         facts = {**network.facts, "run": record}
         save(replace(network, facts=facts), path)
     return Deployed(str(path), path, facts["agreement"])
+
+
+def _native(path: Path) -> Network:
+    """The network of native training, the engine compared with the float64 definition."""
+    from zifglass.potentials.reference import ReferencePotential  # needs torch
+
+    network = load(path)
+    structures = trial_structures(network.species, np.random.default_rng(20240101))
+    reference, engine = ReferencePotential(network), EnginePotential(network)
+    source, result = ([model(s) for s in structures] for model in (reference, engine))
+    facts = {
+        "agreement": compare(structures, source, result, precision="float32").as_facts(),
+        "file": {"name": path.name, "sha256": sha256_of(path)},
+    }
+    return replace(network, facts=facts)
 
 
 def _known_facts(path: Path) -> dict[str, Any]:

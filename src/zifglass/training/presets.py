@@ -27,6 +27,28 @@ PRESETS: dict[str, TrainingSettings] = {
         learning_rate=0.01,
         decay_patience=5,
     ),
+    # What ships as the potential of that name (recipes/zif4_fast).
+    "zif4-fast": TrainingSettings(
+        model=NequipModel(
+            cutoff=5.0,
+            layers=3,
+            features=(32, 32),
+            parity="o3_restricted",
+            bessels_trainable=False,
+            radial_depth=1,
+            radial_width=64,
+        ),
+        loss=LossWeights(forces=1.0, energy=30.0, stress=1000.0),
+        optimizer="soap",
+        learning_rate=0.01,
+        learning_rate_stop=1e-5,
+        decay="cosine",
+        batch=2,
+        averaging=0.995,
+        epochs=200,
+        patience=200,
+        execution="native",
+    ),
 }
 
 

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
-import os
-import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,16 +16,17 @@ import yaml
 from zifglass.core import InputError, Stopped, ZifglassError
 from zifglass.core.files import sha256_of, write_text
 from zifglass.core.locks import locked
-from zifglass.core.machine import leash
 from zifglass.io import read, write
 
 from .curves import LearningCurves, read_curves, steps_done
 from .dataset_facts import DatasetFacts, dataset_facts
+from .native.run import NATIVE, run_native
 from .nequip_config import nequip_config
+from .processes import LOG, call, child_process, last_line, say_if_stopped, stop_signals
 from .settings import AllegroModel, TrainingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 Report = Callable[[LearningCurves], None]
 Progress = Callable[[int, int], None]
@@ -40,13 +35,14 @@ _poll = 0.5  # seconds between looks at the log
 
 @dataclass(frozen=True)
 class TrainingRun:
-    """folder; curves: of all epochs; checkpoint: the best on validation; package: the same model
-    as nequip packages it (``.nequip.zip``)."""
+    """folder; curves: of all epochs; checkpoint: the best on validation, of native training the
+    averaged weights at the end (``network.safetensors``); package: the same model as nequip
+    packages it (``.nequip.zip``), None of native training."""
 
     folder: Path
     curves: LearningCurves
     checkpoint: Path
-    package: Path
+    package: Path | None
 
 
 def train(
@@ -78,13 +74,19 @@ def train(
     facts = _facts_of_new(files, settings, folder)
     with locked(folder / ".lock", what="this training run"):
         _prepare(settings, files, folder, facts)
-        _run_nequip(folder, settings, len(read(files["train"])), report, progress)
+        frames = len(read(files["train"]))
+        if settings.execution == "native":
+            run_native(folder, settings, files, frames, report, progress)
+        else:
+            _run_nequip(folder, settings, frames, report, progress)
         return finish(folder)
 
 
 def finish(folder: str | Path) -> TrainingRun:
     """Package the best model of a run that has at least one finished epoch; once is enough."""
     folder = Path(folder).resolve()
+    if (folder / NATIVE).exists():
+        return TrainingRun(folder, read_curves(folder), folder / NATIVE, None)
     checkpoint = folder / "checkpoints" / "best.ckpt"
     if not checkpoint.exists():
         raise InputError("no finished epoch here: nothing to package yet", folder)
@@ -92,7 +94,7 @@ def finish(folder: str | Path) -> TrainingRun:
     if not package.exists() or package.stat().st_mtime < checkpoint.stat().st_mtime:
         unfinished = folder / "unfinished.nequip.zip"
         unfinished.unlink(missing_ok=True)
-        _call(["nequip.scripts.package", "build", str(checkpoint), str(unfinished)], folder)
+        call(["nequip.scripts.package", "build", str(checkpoint), str(unfinished)], folder)
         unfinished.replace(package)
     return TrainingRun(folder, read_curves(folder), checkpoint, package)
 
@@ -154,6 +156,9 @@ def _prepare(
             )
         return
     assert facts is not None
+    if settings.execution == "native":
+        write_text(record, yaml.safe_dump(identity, sort_keys=False))
+        return
     config = nequip_config(
         settings,
         facts,
@@ -191,7 +196,7 @@ def _run_nequip(
     if last.exists():
         command.append(f"+ckpt_path={_quoted(last)}")
     start, seen, enough, logged = time.monotonic(), len(read_curves(folder)), False, -1
-    with _child(command, folder) as child, _signals() as received:
+    with child_process(command, folder) as child, stop_signals() as received:
         while child.poll() is None and not enough and not received:
             time.sleep(_poll)
             if logged != (logged := _logged(folder)):
@@ -203,9 +208,9 @@ def _run_nequip(
                     enough = curves.learning_rate[-1] < settings.learning_rate_stop
             if settings.hours is not None:
                 enough |= time.monotonic() - start > 3600 * settings.hours
-    _say_if_stopped(received)
+    say_if_stopped(received)
     if child.returncode and not enough:
-        raise ZifglassError(f"nequip stopped: {_last_line(folder)} (all of it in nequip.log)")
+        raise ZifglassError(f"nequip stopped: {last_line(folder)} (all of it in {LOG})")
     if not enough and not _has_ended(read_curves(folder), settings):
         # A signal to nequip itself (a queue signals every process) ends it with status 0.
         raise Stopped("nequip was stopped from outside; the same command goes on")
@@ -231,69 +236,3 @@ def _quoted(path: Path) -> str:
 def _logged(folder: Path) -> int:
     """Bytes logged so far: whether there is something new to read."""
     return sum(path.stat().st_size for path in folder.glob("logs/part-*/metrics.csv"))
-
-
-def _say_if_stopped(received: list[int]) -> None:
-    if received:
-        raise Stopped(
-            f"training stopped by {signal.Signals(received[0]).name}; the same command goes on "
-            "from the last finished epoch"
-        )
-
-
-@contextmanager
-def _child(command: list[str], folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A child Python that never outlives the block, or this process; its output goes to
-    nequip.log."""
-    with (folder / "nequip.log").open("ab") as log:
-        child = subprocess.Popen(
-            [*leash(), sys.executable, "-W", "ignore", "-m", *command],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            cwd=folder,
-            env=os.environ | {"HYDRA_FULL_ERROR": "1"},
-            # Ctrl-C in a terminal reaches the whole group; this process decides what it means.
-            start_new_session=True,
-        )
-        try:
-            yield child
-        finally:
-            if child.poll() is None:
-                child.terminate()
-                try:
-                    child.wait(30)
-                except subprocess.TimeoutExpired:
-                    child.kill()
-            child.wait()
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """Signals received inside the block, instead of their usual effect."""
-    received: list[int] = []
-    watched = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
-    before = {number: signal.getsignal(number) for number in watched}
-    for number in watched:
-        signal.signal(number, lambda which, frame: received.append(which))
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _call(command: list[str], folder: Path) -> None:
-    with _child(command, folder) as child, _signals() as received:
-        while child.poll() is None and not received:
-            time.sleep(0.1)
-    _say_if_stopped(received)
-    if child.returncode:
-        raise ZifglassError(f"nequip stopped: {_last_line(folder)} (all of it in nequip.log)")
-
-
-def _last_line(folder: Path) -> str:
-    """The last line that names an error, else the last one that says anything."""
-    lines = (folder / "nequip.log").read_text(encoding="utf-8", errors="replace").splitlines()
-    said = [line.strip() for line in reversed(lines) if line.strip()]
-    errors = (line for line in said if re.match(r"[\w.]*(Error|Exception)\b", line))
-    return next(errors, said[0] if said else "it printed nothing")

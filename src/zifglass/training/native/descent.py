@@ -210,7 +210,7 @@ def descend(
     report: Callable[[Epoch], None] = lambda epoch: None,
     enough: Callable[[], bool] = lambda: False,
 ) -> Network:
-    """Train until settings.epochs, or until `enough` says so between two epochs.
+    """Train until settings.epochs, or until `enough` says so between two epochs in any process.
 
     folder: holds ``state.pt`` and ``curves.csv``; the same call goes on from them, to the same
     bits. Returns the network of averaged weights.
@@ -224,7 +224,7 @@ def descend(
         descent.restore(torch.load(kept, weights_only=True))
         with curves.open(newline="", encoding="utf-8") as file:
             rows = [dict(row) for row in csv.DictReader(file)][: descent.epoch]
-    while descent.epoch < settings.epochs and not enough():
+    while descent.epoch < settings.epochs and not together.any_says(enough()):
         epoch = descent.step_epoch()
         if not together.is_first():
             continue

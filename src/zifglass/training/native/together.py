@@ -66,3 +66,8 @@ def total(values: NDArray[np.float64]) -> NDArray[np.float64]:
     tensor = torch.tensor(values)
     dist.all_reduce(tensor)
     return np.asarray(tensor.numpy())
+
+
+def any_says(yes: bool) -> bool:
+    """Whether any process does; all get the same answer."""
+    return bool(total(np.array([float(yes)]))[0] > 0)
