@@ -27,6 +27,10 @@ CLAIMS: dict[str, list[str]] = {
     "studies": ["benchmarks.studies"],
     "reproduce-minutes": ["benchmarks.reproduce", "--budget", "minutes"],
     "reproduce-hours": ["benchmarks.reproduce", "--budget", "hours"],
+    "training": ["benchmarks.training"],
+    "zif4_fast": ["benchmarks.zif4_fast"],
+    "zif4_fast_liquid": ["benchmarks.zif4_fast_liquid"],
+    "stress_question": ["benchmarks.stress_question"],
     "long-tests": ["pytest", "-m", "long", "-q", "--durations=0", "-p", "no:cacheprovider"],
 }
 

@@ -112,7 +112,7 @@ class TrainingSettings(Settings):
         default="eager",
         description="eager, compiled: nequip's; compiled by torch.compile is two to three times "
         "faster on a CPU after some minutes of compilation and needs a batch of at least 2. "
-        "native: by kernels of our own on CPUs, some seven times faster than compiled; NequIP "
+        "native: by kernels of our own on CPUs, several times faster than compiled; NequIP "
         "networks up to l = 2 with channels in multiples of 16, decay: cosine; the frames of a "
         "batch are shared out over the cores",
     )
