@@ -158,7 +158,8 @@ def _summary(entries: Sequence[Entry], own: Account | None) -> list[Part]:
     if len(accounts) <= _few:
         for entry in accounts:
             assert entry.account is not None
-            notices = [n for n in entry.account.notices if n.tone != "good"]
+            known = [] if _is_bad(entry) else entry.account.notices  # its state is told already
+            notices = [n for n in known if n.tone != "good"]
             parts += [Notice(n.word, f"{entry.name}: {n.text}", n.tone) for n in notices]
         said = [f"{e.name}: {_lead(e.account)}" for e in accounts if e.account is not None]
         parts.append(Text("\n\n".join(said)))
@@ -170,6 +171,10 @@ def _summary(entries: Sequence[Entry], own: Account | None) -> list[Part]:
         if entry.state is not None and entry.state.word == "unreadable":
             parts.append(Notice("unreadable", f"{entry.name}: {entry.state.sentence}", "bad"))
     return parts
+
+
+def _is_bad(entry: Entry) -> bool:
+    return entry.state is not None and _tones.get(entry.state.word) == "bad"
 
 
 def _lead(account: Account) -> str:
@@ -192,7 +197,7 @@ def _overall(entries: Sequence[Entry]) -> Notice:
     count = ", ".join(f"{n} {word}" for word, n in words.items())
     if set(words) == {"finished"}:
         return Notice("finished", f"All {len(entries)} stages are done.", "good")
-    bad = [e for e in entries if e.state is not None and _tones.get(e.state.word) == "bad"]
+    bad = [e for e in entries if _is_bad(e) and e.state is not None and e.state.word != "blocked"]
     said = "".join(
         f" {e.name}: {e.state.sentence}." for e in bad[:5] if e.state is not None
     )  # fmt: skip
