@@ -249,6 +249,8 @@ def test_a_crate_of_the_study(study: Path) -> None:
     for action in actions:
         assert action["result"] and graph[action["instrument"]["@id"]]["softwareVersion"]
         assert action["startTime"] <= action["endTime"]
+    potential = graph["#argon/lj/cool/run-1-potential"]["value"]
+    assert potential.startswith("python:") and len(potential.split()[-1]) == 64
     (out / "stages/argon/lj/cool/run-1/stage.json").unlink()
     with pytest.raises(InputError, match=r"has not finished .*5 finished.*--unfinished"):
         call("export", out)

@@ -19,6 +19,7 @@ from zifglass.core.files import write_json
 from .citation import keys_of, references
 from .place import Place, Plan
 from .record import Record, now, read_record
+from .stage import Stage
 from .states import StageState, count
 
 METADATA = "ro-crate-metadata.json"
@@ -63,8 +64,7 @@ def write_crate(
     for stage in plan.stages:
         record = read_record(place.record(stage.name))
         if record is not None and found[stage.name].is_finished:
-            crate.add_stage(record, {role: str(path) for role, path in stage.inputs.items()},
-                            stage.needs)  # fmt: skip
+            crate.add_stage(record, stage)
     crate.add_files_beside()
     path = place.root / METADATA
     cited = keys_of(place, plan)
@@ -79,9 +79,7 @@ class _Crate:
         self._actions: list[Entity] = []
         self._others: dict[str, Entity] = {}
 
-    def add_stage(
-        self, record: Record, inputs: Mapping[str, str], needs: Mapping[str, str]
-    ) -> None:
+    def add_stage(self, record: Record, stage: Stage) -> None:
         """A CreateAction with its files, inputs and settings."""
         folder = f"stages/{record.name}"
         results = []
@@ -99,10 +97,11 @@ class _Crate:
                 "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
                 "instrument": {"@id": self._software(record)},
                 "object": [
-                    *({"@id": self._input(role, path, record)} for role, path in inputs.items()),
-                    *({"@id": f"stages/{quote(need)}/results.json"} for need in needs.values()
-                      if self._has(need)),
-                    *self._settings(record),
+                    *({"@id": self._input(role, path, record)}
+                      for role, path in stage.inputs.items()),
+                    *({"@id": f"stages/{quote(need)}/results.json"}
+                      for need in stage.needs.values() if self._has(need)),
+                    *self._settings(record, stage.potential),
                 ],
                 "result": results,
                 "description": f"method {record.identity['method']} on {record.host}, "
@@ -178,26 +177,27 @@ class _Crate:
         }  # fmt: skip
         return key
 
-    def _input(self, role: str, path: str, record: Record) -> str:
+    def _input(self, role: str, path: Path, record: Record) -> str:
         digest = record.identity["inputs"][role]
         key = f"#input-{digest[:16]}"
         self._others[key] = {
-            "@id": key, "@type": "CreativeWork", "name": Path(path).name,
+            "@id": key, "@type": "CreativeWork", "name": path.name,
             "description": f"input file of role {role}, not part of this crate",
             "sha256": digest,
         }  # fmt: skip
         return key
 
-    def _settings(self, record: Record) -> list[Entity]:
+    def _settings(self, record: Record, potential: str | None) -> list[Entity]:
         """Settings and potential, as PropertyValues."""
         import json
 
         rows = {"settings": json.dumps(record.identity["settings"], ensure_ascii=False)}
-        if record.identity["potential"] is not None:
-            rows["potential sha256"] = record.identity["potential"]
+        if potential is not None:
+            label = potential if ":" in potential else Path(potential).name
+            rows["potential"] = f"{label}, SHA-256 {record.identity['potential']}"
         found = []
         for name, value in rows.items():
-            key = f"#{quote(record.name)}-{name.split()[0]}"
+            key = f"#{quote(record.name)}-{name}"
             self._others[key] = {
                 "@id": key, "@type": "PropertyValue", "name": name, "value": value,
             }  # fmt: skip
