@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from tests.studies import slurm_kinds, toy_kinds
 from tests.studies.slurm_node import Node, wait_for, why_not
 
+from zifglass.cli.main import main
 from zifglass.core import InputError
 from zifglass.core.locks import Held, is_locked, locked
 from zifglass.studies import Resources, Stage, StudyReport, run_stages
@@ -348,14 +350,22 @@ def test_a_node_that_crashes_and_comes_back(node: Node, tmp_path: Path, gate: Pa
         assert here == there
 
 
-def test_the_command_line(node: Node, tmp_path: Path) -> None:
+def test_the_command_line(
+    node: Node,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     file, study = tmp_path / "study.yaml", tmp_path / "s"
     file.write_text(_file)
 
     def zifglass(*words: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "zifglass.cli.main", *words]
-        done = subprocess.run(command, capture_output=True, text=True)
-        return done.returncode, done.stdout + done.stderr
+        monkeypatch.setattr(sys, "argv", ["zifglass", *words])
+        monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return int(end.value.code or 0), said.out + said.err
 
     submit = ("run", str(file), "-o", str(study), "--slurm")
     code, said = zifglass(*submit, "--set", "slurm.options.hold=true")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,14 @@ import pytest
 from zifglass.core import InputError
 from zifglass.core.settings import settings_from
 from zifglass.studies import Resources, Stage, slurm_job
+from zifglass.studies.place import Place, make_plan
+from zifglass.studies.record import Record, write_record
 from zifglass.studies.slurm import submit_stages
 from zifglass.studies.slurm_arrays import Batch, Task, batches, dependency
-from zifglass.studies.slurm_files import Submitted
-from zifglass.studies.slurm_queue import SlurmError
+from zifglass.studies.slurm_files import Submitted, write_submitted
+from zifglass.studies.slurm_queue import SlurmError, look
 from zifglass.studies.slurm_settings import SlurmSettings
+from zifglass.studies.states import states
 
 _ten_minutes = Submitted(
     number=1, name="a", job="7", user=0, threads=1, minutes=10, margin=60, requeues=3,
@@ -185,3 +189,38 @@ def test_the_work_is_saved_before_the_wall_time_ends(monkeypatch: pytest.MonkeyP
     assert slurm_job._seconds_left(_ten_minutes) == 140
     monkeypatch.setenv("SLURM_JOB_END_TIME", "1030")
     assert slurm_job._seconds_left(_ten_minutes) == 0
+
+
+def test_jobs_that_vanished_are_judged_by_what_they_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A queue that remembers nothing, as Slurm's does some minutes after the end of a job."""
+    from tests.studies import toy_kinds
+
+    assert toy_kinds
+    for name, says in (("scontrol", "Slurmctld(primary) at here is UP"), ("squeue", "")):
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\necho '{says}'\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    place = Place(tmp_path / "study")
+    plan = make_plan(place, [_stage(name) for name in "abcd"])
+    prints = {name: identity.fingerprint for name, identity in plan.identities.items()}
+    stages = {str(i): name for i, name in enumerate("abc")}
+    write_submitted(place, replace(_ten_minutes, stages=stages, fingerprints=prints))
+    (place.root / "slurm" / "7_1_0_log.out").write_text("module: command not found\n")
+    write_record(
+        place.record("c"),
+        Record(name="c", kind="toy-sum", fingerprint=prints["c"], status="running", job="7_2",
+               identity=plan.identities["c"].parts),
+    )  # fmt: skip
+    seen = look(place)
+    found = states(place, plan, queue=seen.queue, ended=seen.ended)
+    assert {name: state.word for name, state in found.items()} == {
+        "a": "interrupted", "b": "failed", "c": "interrupted", "d": "waiting",
+    }  # fmt: skip
+    assert found["a"].sentence == (
+        "its job 7_0 has left Slurm's queue; it never began; run the study again"
+    )
+    assert "before the work began; its last words: module: command not found" in found["b"].sentence

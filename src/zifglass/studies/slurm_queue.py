@@ -157,6 +157,8 @@ def _lines(place: Place, users: Sequence[int]) -> dict[tuple[int, str], _Line]:
     )  # fmt: skip
     mark, found = f".{signature(place)}.", {}
     for text in said.splitlines():
+        if text.count("|") < 6:
+            continue  # a site's own remarks
         job, index, state, reason, node, since, name = text.split("|", 6)
         label, _, number = name.rpartition(mark)
         if not label or not number.isdigit():
