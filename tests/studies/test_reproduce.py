@@ -34,6 +34,7 @@ from zifglass.studies.record import read_record
 from zifglass.studies.reproduce import kinds, rows
 from zifglass.studies.reproduce import plan as plan_module
 from zifglass.studies.reproduce.budgets import FULL, Budget
+from zifglass.studies.reproduce.figures import draw_all
 from zifglass.studies.reproduce.found import Found, Missing
 from zifglass.studies.states import StageState
 
@@ -224,7 +225,7 @@ def test_three_phases(tmp_path: Path, glasses: list[Path]) -> None:
     liquid = table["S5/MLP/liquid/MLP"]
     assert liquid.ours is not None
     assert (liquid.ours.value, liquid.ours.std) == (pytest.approx(3.65), pytest.approx(0.025))
-    assert "02 left out: undecided" in liquid.ours.note
+    assert "without melt-quench/02/liquid: it did not melt (undecided)" in liquid.ours.note
     glass = table["S5/AIMD/glass/AIMD"]
     assert glass.ours is not None and glass.ours.glasses is not None
     assert glass.parts["glasses"] == pytest.approx(0.06 / 2**0.5 * (1 / 2 - 1 / 10) ** 0.5)
@@ -246,10 +247,13 @@ def test_nothing_that_is_molten_is_no_liquid(tmp_path: Path) -> None:
         "melt-quench/01/melting": {"melting": ("solid", None)},
     })  # fmt: skip
     row = _rows(found)["S5/MLP/liquid"]
-    assert (
-        row.word == "not run"
-        and row.reason == "no liquid after 20 ps at 1500 K: 01 left out: solid"
+    assert row.word == "not run" and row.reason == (
+        "no liquid after 20 ps at 1500 K: without melt-quench/01/liquid: it did not melt (solid)"
     )
+    # Nor is what is cooled from it a glass, in any figure.
+    drawn = draw_all(castel2024().figures, found, tmp_path / "figures")
+    reasons = {one.name: one.remark for one in drawn if one.path is None}
+    assert "it did not melt (solid)" in reasons["S12"]
 
 
 def test_moduli(tmp_path: Path, glasses: list[Path]) -> None:
@@ -440,13 +444,14 @@ def test_every_table_and_figure_on_a_crystal_that_does_not_melt(tmp_path: Path) 
     assert [s.name for s in result.unfinished] == []
     assert result.student["forces"].value > 0
     drawn = {figure.name for figure in result.figures if figure.path is not None}
-    assert {"S1", "S2", "S3", "S4", "S5", "S6", "S7", "S8"} - drawn == {"S3"}
-    assert drawn >= {"S12", "S13", "S14", "S15", "S16", "S17"}
+    # No glass was made and none is here, no flexible run, no training.
+    without = {"S3", "S7", "S9", "S10", "S11", "S12", "S15", "S16"}
+    assert drawn == set(castel2024().figures) - without
     by_key = {row.published.key: row for row in result.rows}
     for column in ("single", "super"):
         ours = by_key[f"S7/K/{column}"].ours
         assert ours is not None and ours.std is not None
         assert abs(ours.value - BULK_MODULUS) < 4 * ours.std
-    assert by_key["S5/MLP/liquid"].reason.endswith("left out: solid")
+    assert by_key["S5/MLP/liquid"].reason.endswith("it did not melt (solid)")
     assert by_key["S1/temperature/p0"].reason.startswith("solid after 10.5 ps at 1500 K")
     assert "ZIFGLASS_DATA" in by_key["S6/MLP/glass"].reason

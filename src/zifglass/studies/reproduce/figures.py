@@ -54,7 +54,8 @@ def _some(found: Found, wanted: Mapping[str, str]) -> tuple[Curves, str]:
     curves, missing = {}, []
     for label, pattern in wanted.items():
         try:
-            stages, remark = found.all_of(pattern)
+            look = found.molten if pattern.endswith(("/liquid", "/glass")) else found.all_of
+            stages, remark = look(pattern)
         except Missing as error:
             missing.append(f"without {label}: {error}")
             continue

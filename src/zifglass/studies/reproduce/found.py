@@ -47,6 +47,21 @@ class Found:
         remark = "; ".join(f"without {name}: {self._why(name)}" for name in others)
         return finished, remark
 
+    def molten(self, pattern: str) -> tuple[list[str], str]:
+        """As `all_of`, of melt–quench runs that have melted: no others gave a liquid or a glass.
+        Raises Missing where none has."""
+        finished, remark = self.all_of(pattern)
+        chosen, remarks = [], [remark] if remark else []
+        for stage in finished:
+            word = self.quantity(f"{stage.rpartition('/')[0]}/melting", "melting").value
+            if word == "liquid":
+                chosen.append(stage)
+            else:
+                remarks.append(f"without {stage}: it did not melt ({word})")
+        if not chosen:
+            raise Missing("; ".join(remarks))
+        return chosen, "; ".join(remarks)
+
     def folder(self, stage: str) -> Path:
         """Of a finished stage. Raises Missing."""
         self.stages(stage)

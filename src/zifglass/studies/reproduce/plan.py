@@ -19,7 +19,8 @@ NO_AIMD: Final = "the published AIMD trajectories were not given (--aimd DIR)"
 STUDENTS: Final = {"zif4-fast": stages_of.TEACHER}
 _liquid = ("melt-quench/*/liquid", "melt-quench/*/melting")
 _phases = ("crystal/structure", *_liquid, "ab-initio-glass/*/structure", "as-published/*")
-_distributions = ("melt-quench/*/glass", "as-published/*", "aimd/glass*")
+_glass = ("melt-quench/*/glass", "melt-quench/*/melting")
+_distributions = (*_glass, "as-published/*", "aimd/glass*")
 needs: Final[dict[str, tuple[str, ...]]] = {
     "table-S1": ("heated/*/melting",),
     "table-S2": ("heated/*/last", "heated/*/melting", "aimd/volume*"),
@@ -33,9 +34,9 @@ needs: Final[dict[str, tuple[str, ...]]] = {
     "figure-S2": ("sweep/single", "sweep/l*"),
     "figure-S3": ("ab-initio-glass/*/structure", "as-published/*", "aimd/glass*"),
     "figure-S4": ("melt-quench/*/melt", "melt-quench/*/melting", "melt-quench/*/course"),
-    "figure-S5": ("melt-quench/*/glass", "as-published/*", "crystal/structure"),
-    "figure-S6": ("melt-quench/*/glass", "as-published/*", "crystal/structure"),
-    "figure-S7": ("melt-quench/*/glass", "large-glass/glass"),
+    "figure-S5": (*_glass, "as-published/*", "crystal/structure"),
+    "figure-S6": (*_glass, "as-published/*", "crystal/structure"),
+    "figure-S7": (*_glass, "large-glass/glass", "large-glass/melting"),
     "figure-S8": ("sweep/single",),
     "figure-S9": ("npt/crystal/run",),
     "figure-S10": ("npt/crystal/moduli",),

@@ -132,19 +132,14 @@ def _phase(value: PublishedValue, found: Found) -> Ours:
 
 
 def _liquid(found: Found, name: str) -> Ours:
-    melted, remarks = [], []
-    for stage in found.stages("melt-quench/*/liquid"):
-        word = found.quantity(stage.replace("/liquid", "/melting"), "melting").value
-        if word == "liquid":
-            melted.append(stage)
-        else:
-            remarks.append(f"{stage.split('/')[1]} left out: {word}")
     b = found.plan.budget
-    if not melted:
-        raise Missing(f"no liquid after {b.melt + b.melt_step:g} ps at 1500 K: {remarks[0]}")
+    try:
+        melted, remark = found.molten("melt-quench/*/liquid")
+    except Missing as error:
+        raise Missing(f"no liquid after {b.melt + b.melt_step:g} ps at 1500 K: {error}") from None
     numbers = [found.quantity(stage, name) for stage in melted]
-    remarks.append("second half of the 1500 K plateau at the crystal's volume")
-    return Ours(*_mean(numbers), by="MLP", note="; ".join(remarks))
+    where = "second half of the 1500 K plateau at the crystal's volume"
+    return Ours(*_mean(numbers), by="MLP", note=_joined(remark, where))
 
 
 def _aimd_glass(found: Found, name: str) -> Ours:
