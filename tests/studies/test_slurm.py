@@ -74,7 +74,7 @@ def late(_node: Node, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setenv(slurm_kinds.GATE, str(study / "never"))
         submit_stages([Stage(name="deaf", kind="slurm-deaf")], study, _settings)
     wait_for(lambda: (study / "stages/deaf/begun.txt").exists(), "it works")
-    _node.say("scontrol", "update", f"jobid={_job(study, 'deaf')}", "EndTime=now")
+    _node.say("scontrol", "update", f"jobid={_job(study, 'deaf')}", "EndTime=now+20seconds")
     return study
 
 
