@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.training.small import SMALL
 
 from zifglass.core import Frame, Structure
 from zifglass.io import write
+from zifglass.training import TrainingRun, train
 
 
 def labelled(count: int, seed: int) -> list[Frame]:
@@ -48,3 +50,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         frames = [f for f in labelled(2 * count, seed) if f.index % 2 == 0]
         write(folder / f"{name}.extxyz", ArrayTrajectory(frames))
     return folder / "train.extxyz", folder / "validation.extxyz"
+
+
+@pytest.fixture(scope="session")
+def trained(
+    data: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[TrainingRun, list[int]]:
+    """A finished run of SMALL, and how many epochs there were at each report."""
+    pytest.importorskip("nequip", reason="nequip is not installed: pip install 'zifglass[train]'")
+    seen: list[int] = []
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    return train(SMALL, *data, folder, report=lambda curves: seen.append(len(curves))), seen

@@ -12,38 +12,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from tests.training.small import SMALL
 
 from zifglass.core import InputError
-from zifglass.training import (
-    LossWeights,
-    NequipModel,
-    TrainingSettings,
-    read_curves,
-    train,
-)
+from zifglass.training import TrainingRun, TrainingSettings, read_curves, train
 
 pytest.importorskip("nequip", reason="nequip is not installed: pip install 'zifglass[train]'")
 
-SMALL = TrainingSettings(
-    model=NequipModel(
-        cutoff=3.5, layers=2, features=(4, 4), radial_depth=1, radial_width=8,
-        parity="o3_restricted",
-    ),
-    loss=LossWeights(forces=1.0, energy=1.0, stress=1.0),
-    learning_rate=0.01,
-    epochs=6,
-)  # fmt: skip
 
-
-def test_it_learns_and_is_packaged(data: tuple[Path, Path], tmp_path: Path) -> None:
-    seen: list[int] = []
-    run = train(SMALL, *data, tmp_path / "run", report=lambda curves: seen.append(len(curves)))
+def test_it_learns_and_is_packaged(
+    data: tuple[Path, Path], trained: tuple[TrainingRun, list[int]]
+) -> None:
+    run, seen = trained
     assert len(run.curves) == SMALL.epochs
     assert run.curves.force_mae_validation[-1] < 0.7 * run.curves.force_mae_validation[0]
     assert np.isfinite(run.curves.energy_mae_train).all()
+    np.testing.assert_array_equal(run.curves.learning_rate, SMALL.learning_rate)
+    assert (run.curves.seconds > 0).all()
     assert run.package.stat().st_size > 0
     assert seen == sorted(seen)
-    again = train(SMALL, *data, tmp_path / "run")  # done: nothing is trained again
+    again = train(SMALL, *data, run.folder)  # done: nothing is trained again
     assert len(again.curves) == SMALL.epochs
 
 
@@ -57,8 +45,10 @@ def test_other_settings_or_data_are_refused(data: tuple[Path, Path], tmp_path: P
     assert not (tmp_path / "other").exists()
 
 
-def test_it_starts_from_the_weights_of_another_run(data: tuple[Path, Path], tmp_path: Path) -> None:
-    first = train(SMALL, *data, tmp_path / "first")
+def test_it_starts_from_the_weights_of_another_run(
+    data: tuple[Path, Path], trained: tuple[TrainingRun, list[int]], tmp_path: Path
+) -> None:
+    first, _ = trained
     still = SMALL.model_copy(
         update={"learning_rate": 1e-9, "learning_rate_stop": 1e-10, "decay": "cosine", "epochs": 2}
     )
@@ -90,7 +80,7 @@ def test_compiled_and_eager_training_agree(data: tuple[Path, Path], tmp_path: Pa
 
 _program = """
 import sys
-from tests.training.test_run import SMALL
+from tests.training.small import SMALL
 from zifglass.training import train
 train(SMALL, sys.argv[1], sys.argv[2], sys.argv[3])
 """
@@ -98,14 +88,14 @@ train(SMALL, sys.argv[1], sys.argv[2], sys.argv[3])
 
 @pytest.mark.long
 def test_killed_twice_it_ends_where_an_unbroken_run_ends(
-    data: tuple[Path, Path], tmp_path: Path
+    data: tuple[Path, Path], trained: tuple[TrainingRun, list[int]], tmp_path: Path
 ) -> None:
-    whole = train(SMALL, *data, tmp_path / "whole")
+    whole, _ = trained
     folder = tmp_path / "killed"
     arguments = [sys.executable, "-c", _program, str(data[0]), str(data[1]), str(folder)]
     root = Path(__file__).resolve().parents[2]
     environment = os.environ | {"PYTHONPATH": f"{root / 'src'}{os.pathsep}{root}"}
-    for epochs in (2, 4):
+    for epochs in (1, 2):
         child = subprocess.Popen(arguments, cwd=root, env=environment)
         while len(read_curves(folder)) < epochs:
             assert child.poll() is None, "training ended before it was killed"

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from tests.training.test_run import SMALL
+from tests.training.small import SMALL
 
 from zifglass.cli.main import main
 from zifglass.core import ArrayTrajectory, InputError
 from zifglass.io import read, write
-from zifglass.training import AllegroModel, NequipModel, preset, read_curves, train
+from zifglass.training import AllegroModel, NequipModel, TrainingRun, preset, read_curves
 from zifglass.training.curves import LearningCurves
 from zifglass.training.sweep import best_of, sweep_rows, training_settings, variants
 
@@ -123,6 +123,7 @@ def test_a_lint_error_stops_the_training_unless_named(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     """The same atoms in the same places with two energies, and no stress."""
+    pytest.importorskip("nequip", reason="nequip is not installed: pip install 'zifglass[train]'")
     bad, out = tmp_path / "bad.extxyz", tmp_path / "out"
     first, *rest = (replace(frame, stress=None) for frame in read(data[0]))
     write(bad, ArrayTrajectory([first, replace(first, energy=(first.energy or 0) + 1), *rest]))
@@ -164,6 +165,7 @@ def test_a_committee_in_a_sweep_is_trained_tabulated_and_used(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     out = tmp_path / "two"
+    pytest.importorskip("nequip", reason="nequip is not installed: pip install 'zifglass[train]'")
     arguments = ["train", *data, "-o", out, "--settings", _file(tmp_path, 1), "--seeds", 2]
     arguments += ["--sweep", "learning_rate=0.01"]
     assert run(monkeypatch, *arguments) == 0
@@ -191,14 +193,13 @@ def test_a_committee_in_a_sweep_is_trained_tabulated_and_used(
 
 
 def test_killed_twice_on_the_command_line_it_ends_where_an_unbroken_run_ends(
-    data: tuple[Path, Path], tmp_path: Path
+    data: tuple[Path, Path], trained: tuple[TrainingRun, list[int]], tmp_path: Path
 ) -> None:
     """First SIGKILL (nequip must go with it), then SIGTERM (status 75), then to the end."""
-    settings = SMALL.model_copy(update={"epochs": 4})
-    whole = train(settings, *data, tmp_path / "whole")
+    whole, _ = trained
     folder = tmp_path / "killed"
     command = [sys.executable, "-m", "zifglass.cli.main", "train", *map(str, data)]
-    command += ["-o", str(folder), "--settings", str(_file(tmp_path, 4))]
+    command += ["-o", str(folder), "--settings", str(_file(tmp_path, SMALL.epochs))]
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
     for epochs, number in ((1, signal.SIGKILL), (2, signal.SIGTERM)):
         child = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
