@@ -44,8 +44,8 @@ _CATALOGUE = (
         "5 Å, distilled from castel2024-nequip; ships with zifglass",
         file="zif4-fast.safetensors",
         url="",
-        sha256="5a020c8747022d1fe5cc7deb12abc27f543d8c7974f43a66c2fbf79ae2c97904",
-        size=296888,
+        sha256="8a0099106aba39433e10470281c7133f8a2aa3e5ab9e9e3015ed30c140c85311",
+        size=412040,
         origin="distilled by recipes/zif4_fast of this project",
         licence="CC-BY-4.0",
         citation="the zifglass developers; its teacher: N. Castel, D. André, C. Edwards, J. D. "
