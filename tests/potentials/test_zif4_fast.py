@@ -29,7 +29,7 @@ def test_it_ships_within_two_megabytes_under_its_licence() -> None:
     assert facts["teacher"]["name"] == "castel2024-nequip"
 
 
-def test_errors_on_held_out_liquids(mlp: Path) -> None:
+def test_errors_on_held_out_liquids(published: Path) -> None:
     """Frames of 1500 and 1750 K from trajectories that no training frame came from, labelled by
     the teacher here and now; the limits are the project's own."""
     found = errors(load_potential("zif4-fast"), load_potential("castel2024-nequip"))
@@ -49,7 +49,7 @@ def test_the_held_out_frames_are_liquids() -> None:
     assert max(analysis.linkers(frame).broken for frame in frames) <= 1
 
 
-def test_the_teacher_is_the_one_it_names(mlp: Path) -> None:
+def test_the_teacher_is_the_one_it_names(published: Path) -> None:
     facts = load_network("zif4-fast").facts
     assert facts["teacher"]["sha256"] == load_potential("castel2024-nequip").sha256
 
