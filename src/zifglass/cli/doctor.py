@@ -83,7 +83,8 @@ def _cp2k() -> str:
 
 
 def _folders() -> Iterator[tuple[str, str]]:
-    from zifglass.potentials.catalogue import cache_folder, data_folders, entries
+    from zifglass.core import InputError
+    from zifglass.potentials.catalogue import cache_folder, data_folders, entries, locate
 
     found = next((folder for folder in data_folders() if folder.is_dir()), None)
     if found is None:
@@ -91,7 +92,11 @@ def _folders() -> Iterator[tuple[str, str]]:
     else:
         yield "data", str(found)
     for item in entries():
-        place = next((f / item.file for f in data_folders() if (f / item.file).is_file()), None)
+        try:
+            place = locate(item)
+        except InputError as error:  # a copy with another checksum
+            yield item.name, str(error)
+            continue
         yield item.name, str(place or f"not here: zifglass potential fetch {item.name}")
     cache = cache_folder()
     holder = _existing(cache)
