@@ -74,7 +74,7 @@ def errors(student: Potential, teacher: Potential) -> dict[str, float]:
 
 def statics(potential: Potential) -> dict[str, float]:
     """Relaxed volume and static bulk moduli of the crystal."""
-    found = static_elasticity(structures.load("zif4"), potential)
+    found = static_elasticity(potential, structures.load("zif4"))
     return {
         "volume, Å³": found.volume,
         "density, g/cm³": found.structure.density_g_per_cm3,

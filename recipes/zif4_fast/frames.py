@@ -22,14 +22,15 @@ HARSHEST = 50.0
 def frames_of(run: Path) -> list[Frame]:
     """The frames of a run folder, finished or stopped, and what its watchdog harvested; atoms in
     the order of their elements, so that frames of all runs have the same."""
-    found = [_sorted(frame, run.name) for frame in read(run)]
+    found = [sorted_frame(frame, run.name) for frame in read(run)]
     harvest = run / "harvest.extxyz"
     if harvest.exists():
-        found += [_sorted(frame, f"{run.name}-harvest") for frame in read(harvest)]
+        found += [sorted_frame(frame, f"{run.name}-harvest") for frame in read(harvest)]
     return found
 
 
-def _sorted(frame: Frame, origin: str) -> Frame:
+def sorted_frame(frame: Frame, origin: str | None = None) -> Frame:
+    """Atoms in the order of their elements. origin: a word kept with the frame."""
     structure = frame.structure
     order = np.argsort(structure.numbers, kind="stable")
     return Frame(
@@ -39,7 +40,7 @@ def _sorted(frame: Frame, origin: str) -> Frame:
         forces=None if frame.forces is None else frame.forces[order],
         stress=frame.stress,
         index=frame.index,
-        extras={"origin": origin},
+        extras=frame.extras if origin is None else {"origin": origin},
     )
 
 

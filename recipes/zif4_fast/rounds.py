@@ -14,7 +14,7 @@ from zifglass.core.files import write_json
 from zifglass.dynamics.settings import RunSettings
 from zifglass.dynamics.tasks import Task, carry_out_all
 from zifglass.potentials.network import load, save
-from zifglass.training import TrainingSettings, preset, train
+from zifglass.training import LossWeights, TrainingSettings, preset, train
 
 from .frames import doubts, frames_of, labelled, most_doubted, stretched, write_frames
 from .states import State, protocol_of, structure_of
@@ -25,14 +25,16 @@ VALIDATION_SHARE = 0.04
 
 @dataclass(frozen=True)
 class Round:
-    """duration: ps that the student runs at each state (0: the frames are the teacher's own).
+    """duration: ps that the student runs at each state (0: the frames come from elsewhere).
     frames: chosen, over all states. epochs: of the training that ends the round; rates: of
-    learning, at its start and end."""
+    learning, at its start and end. weights: of energy and stress in the loss, where they differ
+    from the preset's."""
 
     duration: float
     frames: int
     epochs: int
     rates: tuple[float, float]
+    weights: tuple[float, float] | None = None
 
 
 MEMBERS = {"student": (32, 32), "partner": (32, 16)}
@@ -43,7 +45,9 @@ ROUNDS = (
     Round(5.0, 380, 12, (0.01, 0.007)),
     Round(8.0, 400, 12, (0.01, 0.007)),
     Round(9.0, 300, 60, (0.01, 1e-5)),
+    Round(0.0, 0, 8, (0.003, 1e-5), weights=(400.0, 5000.0)),
 )
+"""The teacher's start, three rounds of active learning, and the cold frames (`cold.py`)."""
 
 
 def training_settings(name: str, round_: Round, seed: int) -> TrainingSettings:
@@ -57,6 +61,9 @@ def training_settings(name: str, round_: Round, seed: int) -> TrainingSettings:
         "patience": round_.epochs,
         "seed": seed,
     }
+    if round_.weights is not None:
+        energy, stress = round_.weights
+        changes["loss"] = LossWeights(forces=1.0, energy=energy, stress=stress)
     return base.model_copy(update=changes)
 
 
