@@ -44,8 +44,8 @@ _CATALOGUE = (
         "5 Å, distilled from castel2024-nequip; ships with zifglass",
         file="zif4-fast.safetensors",
         url="",
-        sha256="8a0099106aba39433e10470281c7133f8a2aa3e5ab9e9e3015ed30c140c85311",
-        size=412040,
+        sha256="a2da99fdf048f5f5cd4232867a4af799a271706cd8949a0155b54b83eca71b45",
+        size=412096,
         origin="distilled by recipes/zif4_fast of this project",
         licence="CC-BY-4.0",
         citation="the zifglass developers; its teacher: N. Castel, D. André, C. Edwards, J. D. "
