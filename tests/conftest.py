@@ -20,9 +20,7 @@ def _data_folder() -> Path | None:
     return next((folder for folder in candidates if folder.is_dir()), None)
 
 
-@pytest.fixture(scope="session")
-def data() -> Path:
-    """The folder that holds `citable-data/` and `dft/`."""
+def _found() -> Path:
     folder = _data_folder()
     if folder is None:
         pytest.skip(
@@ -33,6 +31,12 @@ def data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def published(data: Path) -> Path:
+def data() -> Path:
+    """The folder that holds `citable-data/` and `dft/`."""
+    return _found()
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
     """Published data of Coudert and co-workers (CC-BY 4.0)."""
-    return data / "citable-data"
+    return _found() / "citable-data"
