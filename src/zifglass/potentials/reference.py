@@ -227,7 +227,7 @@ class ReferencePotential:
             pre[item.target] = pre[item.target] + torch.einsum(
                 "num,nuv->nvm", features[item.source], weight
             )
-        result = self._gate(layer, pre)
+        result = gate(layer, pre)
         if layer.residual:
             result = [new + old for new, old in zip(result, features, strict=True)]
         return result
@@ -251,26 +251,8 @@ class ReferencePotential:
             )
         return result
 
-    def _gate(self, layer: Layer, pre: list[Tensor]) -> list[Tensor]:
-        n_scalars, n_gates = len(layer.scalars), len(layer.gates)
-        scalars = [
-            activate(a, x) for a, x in zip(layer.scalar_activations, pre[:n_scalars], strict=True)
-        ]
-        gates = [
-            activate(a, x)
-            for a, x in zip(
-                layer.gate_activations, pre[n_scalars : n_scalars + n_gates], strict=True
-            )
-        ]
-        gated = pre[n_scalars + n_gates :]
-        return [*scalars, *(g * x for g, x in zip(gates, gated, strict=True))]
-
     def _dense(self, dense: Dense, x: Tensor) -> Tensor:
-        for index, matrix in enumerate(dense.matrices):
-            if index:
-                x = activate(dense.activation, x)
-            x = x @ self._tensor(matrix)
-        return x
+        return perceptron(dense, x, [self._tensor(matrix) for matrix in dense.matrices])
 
     def _tensor(self, array: Any) -> Tensor:
         """`array` on the device in the working precision; kept, for networks never change."""
@@ -278,6 +260,29 @@ class ReferencePotential:
         if key not in self._tensors:
             self._tensors[key] = torch.tensor(array, dtype=self.dtype, device=self.device)
         return self._tensors[key]
+
+
+def gate(layer: Layer, pre: Sequence[Tensor]) -> list[Tensor]:
+    """The blocks after a layer's gate, from those before it."""
+    n_scalars, n_gates = len(layer.scalars), len(layer.gates)
+    scalars = [
+        activate(a, x) for a, x in zip(layer.scalar_activations, pre[:n_scalars], strict=True)
+    ]
+    gates = [
+        activate(a, x)
+        for a, x in zip(layer.gate_activations, pre[n_scalars : n_scalars + n_gates], strict=True)
+    ]
+    gated = pre[n_scalars + n_gates :]
+    return [*scalars, *(g * x for g, x in zip(gates, gated, strict=True))]
+
+
+def perceptron(dense: Dense, x: Tensor, matrices: Sequence[Tensor]) -> Tensor:
+    """x through `matrices`, which stand for those of `dense`, with its activation between."""
+    for index, matrix in enumerate(matrices):
+        if index:
+            x = activate(dense.activation, x)
+        x = x @ matrix
+    return x
 
 
 def activate(activation: Activation, x: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zifglass.potentials.guard import CLOSEST
 from zifglass.potentials.network import Dense, Layer, Linear, Network, harmonics
-from zifglass.potentials.reference import activate
+from zifglass.potentials.reference import gate, perceptron
 
 from .product import Grid, ProductPlan, plan_of, tensor_product
 
@@ -144,7 +144,7 @@ class TrainableNetwork(torch.nn.Module):
         for item in layer.self_connection:
             weight = self._weight(item).flatten(0, 1)
             pre[item.target] = _plus(pre[item.target], apart[item.source] @ weight)
-        result = self._gate(layer, pre)
+        result = gate(layer, pre)
         if layer.residual:
             result = [new + old for new, old in zip(result, features, strict=True)]
         return result
@@ -170,26 +170,8 @@ class TrainableNetwork(torch.nn.Module):
                 pre[target] = _plus(pre[target], block @ torch.cat(rows))
         return pre
 
-    def _gate(self, layer: Layer, pre: list[Tensor]) -> list[Tensor]:
-        n_scalars, n_gates = len(layer.scalars), len(layer.gates)
-        scalars = [
-            activate(a, x) for a, x in zip(layer.scalar_activations, pre[:n_scalars], strict=True)
-        ]
-        gates = [
-            activate(a, x)
-            for a, x in zip(
-                layer.gate_activations, pre[n_scalars : n_scalars + n_gates], strict=True
-            )
-        ]
-        gated = pre[n_scalars + n_gates :]
-        return [*scalars, *(g * x for g, x in zip(gates, gated, strict=True))]
-
     def _dense(self, dense: Dense, x: Tensor) -> Tensor:
-        for index, matrix in enumerate(dense.matrices):
-            if index:
-                x = activate(dense.activation, x)
-            x = x @ self._value(matrix)
-        return x
+        return perceptron(dense, x, [self._value(matrix) for matrix in dense.matrices])
 
     def _weight(self, item: Linear) -> Tensor:
         return self._value(item.weight)
