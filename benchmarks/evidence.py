@@ -30,6 +30,8 @@ CLAIMS: dict[str, list[str]] = {
     "training": ["benchmarks.training"],
     "zif4_fast": ["benchmarks.zif4_fast"],
     "zif4_fast_liquid": ["benchmarks.zif4_fast_liquid"],
+    "crystal_moduli": ["benchmarks.crystal_moduli"],
+    "glass_moduli": ["benchmarks.glass_moduli"],
     "melting": ["benchmarks.melting"],
     "stress_question": ["benchmarks.stress_question"],
     "long-tests": ["pytest", "-m", "long", "-q", "--durations=0", "-p", "no:cacheprovider"],
