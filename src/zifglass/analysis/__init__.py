@@ -13,6 +13,7 @@ from .coordination import (
     coordination,
     coordination_of_centres,
 )
+from .linker_files import read_linker
 from .linker_graphs import (
     LinkerGraph,
     benzimidazolate,
@@ -20,6 +21,7 @@ from .linker_graphs import (
     known_linkers,
     methylimidazolate,
 )
+from .linker_settings import LinkerSettings, OwnLinker
 from .linkers import (
     BrokenLinkers,
     Linkers,
@@ -88,6 +90,7 @@ __all__ = [
     "Coordination",
     "FrameRings",
     "LinkerGraph",
+    "LinkerSettings",
     "Linkers",
     "Measured",
     "Melting",
@@ -96,6 +99,7 @@ __all__ = [
     "Msd",
     "Network",
     "NetworkSettings",
+    "OwnLinker",
     "Pmf",
     "PoreSettings",
     "PoreSizes",
@@ -131,6 +135,7 @@ __all__ = [
     "pores",
     "primitive_rings",
     "rdf",
+    "read_linker",
     "read_measured",
     "rings",
     "xray",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.data import covalent_radii
 from numpy.typing import NDArray
 
+from zifglass._native import match_pattern
 from zifglass.core import Frame, InputError, Structure
 from zifglass.core.structure import number_of, symbols_of
 
@@ -75,7 +76,8 @@ class LinkerGraph:
     def formula(self) -> str:
         """C3H3N2."""
         counts = {symbols_of([z])[0]: n for z, n in self.composition.items() if n}
-        return "".join(f"{symbol}{counts[symbol]}" for symbol in sorted(counts))
+        parts = [f"{symbol}{n}" if n > 1 else symbol for symbol, n in sorted(counts.items())]
+        return "".join(parts)
 
     @cached_property
     def _neighbors(self) -> list[list[int]]:
@@ -108,6 +110,36 @@ class LinkerGraph:
             np.array(parent, dtype=np.int64),
             np.array(closures, dtype=np.int64).reshape(-1, 2),
         )
+
+    def is_same_molecule(self, other: LinkerGraph) -> bool:
+        """Whether `other` has the same atoms, bonds and hydrogens, whatever name and order."""
+        if len(self.numbers) != len(other.numbers) or len(self.bonds) != len(other.bonds):
+            return False
+        # Hydrogens join the element in one label: a match of all labelled atoms is an isomorphism.
+        ours, parent, closures = self.pattern
+        hydrogens = np.array([self.hydrogens[v] for v in self._order], dtype=np.int64)
+        theirs = np.array(other.numbers) * 1000 + np.array(other.hydrogens)
+        ends = np.cumsum([0, *map(len, other._neighbors)], dtype=np.int64)
+        neighbors = np.array([n for near in other._neighbors for n in near], dtype=np.int64)
+        still = np.zeros((len(neighbors), 3), dtype=np.int64)
+        labels = ours * 1000 + hydrogens
+        return len(match_pattern(theirs, ends, neighbors, still, labels, parent, closures)) > 0
+
+    def smallest_ring(self, atom: int) -> int | None:
+        """Atoms of the smallest ring through `atom` (a place in `numbers`); None outside rings."""
+        best = None
+        for start in self._neighbors[atom]:
+            depth = {atom: 0, start: 1}
+            queue = [start]
+            for vertex in queue:
+                for n in self._neighbors[vertex]:
+                    if n == atom and vertex != start:
+                        size = depth[vertex] + 1
+                        best = size if best is None else min(best, size)
+                    if n not in depth:
+                        depth[n] = depth[vertex] + 1
+                        queue.append(n)
+        return best
 
     @classmethod
     def from_bonds(
@@ -173,35 +205,78 @@ known_linkers: tuple[LinkerGraph, ...] = (imidazolate, methylimidazolate, benzim
 """What is looked for where nothing else is asked."""
 
 
+class UnsettledCompositionError(InputError):
+    """More than one choice of linkers makes up the composition."""
+
+
 def expected_linkers(numbers: Indices, graphs: Sequence[LinkerGraph]) -> dict[str, int]:
     """How many of each linker the composition calls for: {name: count}, zeros left out.
 
-    Solves Σ_g count_g · formula_g = the atoms there are, over the elements of the linkers.
-    Raises InputError where no whole numbers do, or where more than one choice does.
+    Solves Σ_g count_g · formula_g = the atoms there are in whole numbers from 0, over the elements
+    of the linkers; those with an element that is not there are out. Raises InputError where no
+    whole numbers do, `UnsettledCompositionError` where more than one choice does.
     """
-    elements = sorted({z for graph in graphs for z in graph.composition})
-    matrix = np.array([[graph.composition.get(z, 0) for graph in graphs] for z in elements])
-    present = np.array([int(np.count_nonzero(numbers == z)) for z in elements])
-    names = ", ".join(f"{graph.name} {graph.formula}" for graph in graphs)
+    there = set(numbers.tolist()) | {1}
+    possible = [graph for graph in graphs if set(graph.numbers) <= there]
+    if not possible:
+        missing = sorted({z for graph in graphs for z in graph.numbers} - there)
+        raise InputError(
+            f"no linker can be here: {_listed(graphs)} need {', '.join(symbols_of(missing))}, "
+            "which the structure lacks"
+        )
+    elements = sorted({z for graph in possible for z in graph.composition})
+    matrix = tuple(tuple(graph.composition.get(z, 0) for graph in possible) for z in elements)
+    present = tuple(int(np.count_nonzero(numbers == z)) for z in elements)
+    ranges = _whole_number_ranges(matrix, present)
     have = "".join(f"{s}{n}" for s, n in zip(symbols_of(elements), present, strict=True))
-    if not present[[z != 1 for z in elements]].all():
-        missing = [symbols_of([z])[0] for z, n in zip(elements, present, strict=True) if not n]
+    if ranges is None or not any(most for _, most in ranges):
         raise InputError(
-            f"no linker can be here: {names} need {', '.join(missing)}, which the structure lacks"
+            f"the composition {have} is no whole number of the linkers {_listed(possible)}: give "
+            "the linker that is missing (--linker FILE; graphs=… in Python), or how many there are "
+            "where other molecules are present (linkers.expected.NAME=N; expected=… in Python)"
         )
-    if np.linalg.matrix_rank(matrix) < len(graphs):
-        raise InputError(
-            f"the composition {have} does not say how many of each linker there are ({names}): "
-            "give expected={name: count}"
+    if any(least != most for least, most in ranges):
+        raise UnsettledCompositionError(
+            f"the composition {have} does not say how many of each linker there are "
+            f"({_listed(possible)}): say it (linkers.expected.NAME=N; expected={{name: count}} in "
+            "Python)"
         )
-    solution = np.rint(np.linalg.lstsq(matrix, present, rcond=None)[0]).astype(int)
-    if (solution < 0).any() or (matrix @ solution != present).any() or not solution.any():
-        raise InputError(
-            f"the composition {have} is no whole number of the linkers {names}: name the linkers "
-            "with graphs=…, or give expected={name: count} where other molecules are present"
-        )
-    counts = zip(graphs, solution.tolist(), strict=True)
-    return {graph.name: count for graph, count in counts if count}
+    counts = zip(possible, ranges, strict=True)
+    return {graph.name: count for graph, (count, _) in counts if count}
+
+
+def _listed(graphs: Sequence[LinkerGraph]) -> str:
+    return ", ".join(f"{graph.name} {graph.formula}" for graph in graphs)
+
+
+@lru_cache(maxsize=256)
+def _whole_number_ranges(
+    matrix: tuple[tuple[int, ...], ...], present: tuple[int, ...]
+) -> tuple[tuple[int, int], ...] | None:
+    """Least and most of each x_g over all whole x ≥ 0 with matrix · x = present; None where there
+    is no such x."""
+    from scipy.optimize import LinearConstraint, milp
+
+    table = np.array(matrix)
+    size = table.shape[1]
+    if np.linalg.matrix_rank(table) == size:
+        x = np.rint(np.linalg.lstsq(table, np.array(present), rcond=None)[0]).astype(int)
+        solves = (x >= 0).all() and (table @ x == present).all()
+        return tuple((int(n), int(n)) for n in x) if solves else None
+    found = []
+    for g in range(size):
+        ends = []
+        for sign in (1, -1):
+            result = milp(
+                sign * np.eye(size)[g],
+                integrality=np.ones(size, dtype=np.int64),
+                constraints=LinearConstraint(table, present, present),
+            )
+            if result.x is None or (table @ np.rint(result.x).astype(int) != present).any():
+                return None
+            ends.append(round(result.x[g]))
+        found.append((ends[0], ends[1]))
+    return tuple(found)
 
 
 def checked_expected(

@@ -13,7 +13,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from zifglass._native import match_pattern
-from zifglass.core import Frame, Structure, Trajectory, as_structure, as_trajectory
+from zifglass.core import Frame, InputError, Structure, Trajectory, as_structure, as_trajectory
 from zifglass.core.neighbors import Pairs, neighbor_list
 from zifglass.core.statistics import mean_of_series
 
@@ -21,8 +21,10 @@ from .accumulate import accumulate, known_times
 from .linker_graphs import (
     HYDROGEN_REACH,
     LinkerGraph,
+    UnsettledCompositionError,
     bond_limit,
     checked_expected,
+    expected_linkers,
     known_linkers,
 )
 
@@ -100,14 +102,18 @@ def linkers(
     C–C. A linker is intact when every bond of its graph is there, around a closed walk of zero
     lattice vector where the graph has rings; for imidazolate that is the five-cycle
     C–N–C–N–C. Hydrogens are counted, and do not decide. `expected` is read off the composition
-    (`expected_linkers`) unless given. `pairs`: neighbours that were computed anyway, of a
+    (`expected_linkers`) unless given; where that leaves a choice, only kinds of which a whole copy
+    is there count. `pairs`: neighbours that were computed anyway, of a
     cutoff that reaches every bond. Cost: linear in atoms.
 
     Raises InputError where the composition does not settle what is expected.
     """
     structure = as_structure(structure)
     numbers = structure.numbers
-    wanted = checked_expected(expected, numbers, graphs)
+    try:
+        wanted = checked_expected(expected, numbers, graphs)
+    except UnsettledCompositionError as unsettled:
+        wanted = _settled(structure, graphs, pairs, unsettled)
     searched = [graph for graph in graphs if graph.name in wanted]
     near = _near(structure, searched, pairs)
     bonds = near.select(_is_bond(numbers, near))
@@ -131,6 +137,21 @@ def linkers(
         fragments=_groups(fragment, count),
         bonds=bonds,
     )
+
+
+def bonded_pieces(structure: Structure) -> tuple[Pairs, Indices, tuple[Indices, ...]]:
+    """(bonds, hosts, pieces) of all non-metal atoms: bonds between those but H; hosts (atoms,):
+    the atom that an H hangs on, else −1; pieces: the atoms of each molecule, H included."""
+    numbers = structure.numbers
+    heavy = sorted(set(numbers.tolist()) & (NON_METALS - {1}))
+    reach = max([HYDROGEN_REACH, *(bond_limit(a, b) for a in heavy for b in heavy)])
+    near = neighbor_list(structure, reach)
+    bonds = near.select(_is_bond(numbers, near))
+    hosts = _hydrogen_hosts(numbers, near)
+    owner = np.full(len(numbers), -1, dtype=np.int64)
+    fragment, count = _pieces(numbers, owner, bonds)
+    fragment, count = _hang_hydrogens(numbers, hosts, owner, fragment, count)
+    return bonds, hosts, _groups(fragment, count)
 
 
 def _near(structure: Structure, graphs: Sequence[LinkerGraph], pairs: Pairs | None) -> Pairs:
@@ -157,19 +178,51 @@ def _assign(
 ) -> list[tuple[LinkerGraph, Indices, Indices]]:
     """Intact linkers as (graph, atoms, shifts): the largest graphs choose first, no atom twice,
     no more of a kind than expected."""
-    first = np.searchsorted(bonds.i, np.arange(len(numbers) + 1)).astype(np.int64)
     used = np.zeros(len(numbers), dtype=bool)
     found = []
     for graph in sorted(graphs, key=lambda g: -len(g.numbers)):
-        sites = match_pattern(
-            np.ascontiguousarray(numbers), first, bonds.j, bonds.shifts, *graph.pattern
-        )
-        sites = _one_per_molecule(sites[~used[sites[:, :, 0]].any(axis=1)])
+        sites = _sites(graph, numbers, bonds, used)
         chosen = _without_overlap(sites, numbers, bonds)[: wanted[graph.name]]
         for site in sites[np.sort(chosen)]:
             used[site[:, 0]] = True
             found.append((graph, site[:, 0].copy(), site[:, 1:].copy()))
     return found
+
+
+def _settled(
+    structure: Structure,
+    graphs: Sequence[LinkerGraph],
+    pairs: Pairs | None,
+    unsettled: UnsettledCompositionError,
+) -> dict[str, int]:
+    """What the composition says of the kinds of which the structure holds a whole copy."""
+    numbers = structure.numbers
+    near = _near(structure, graphs, pairs)
+    bonds = near.select(_is_bond(numbers, near))
+    used = np.zeros(len(numbers), dtype=bool)
+    there: list[LinkerGraph] = []
+    for size in sorted({len(graph.numbers) for graph in graphs}, reverse=True):
+        alike = [graph for graph in graphs if len(graph.numbers) == size]
+        sites = [_sites(graph, numbers, bonds, used) for graph in alike]
+        there += [graph for graph, found in zip(alike, sites, strict=True) if len(found)]
+        for found in sites:
+            used[found[:, :, 0]] = True
+    if len(there) in (0, len(graphs)):
+        raise unsettled
+    try:
+        return expected_linkers(numbers, there)
+    except InputError:
+        raise unsettled from None
+
+
+def _sites(graph: LinkerGraph, numbers: Indices, bonds: Pairs, used: NDArray[np.bool_]) -> Indices:
+    """Matches (sites, atoms of the graph, 4): atom and shift, none of them used, one per
+    molecule."""
+    first = np.searchsorted(bonds.i, np.arange(len(numbers) + 1)).astype(np.int64)
+    sites = match_pattern(
+        np.ascontiguousarray(numbers), first, bonds.j, bonds.shifts, *graph.pattern
+    )
+    return _one_per_molecule(sites[~used[sites[:, :, 0]].any(axis=1)])
 
 
 def _one_per_molecule(sites: Indices) -> Indices:

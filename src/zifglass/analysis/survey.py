@@ -13,19 +13,19 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from ..core import Frame, InputError, Trajectory, ZifglassError
 from ..core.neighbors import neighbor_list
-from ..core.settings import Settings
 from .accumulate import block_ranges
 from .angles import AnglesAccumulator, AnglesSettings
 from .bonds import BondsAccumulator, BondsSettings
 from .coordination import CoordinationAccumulator, CoordinationSettings
+from .linker_settings import LinkerSettings
 from .linkers import LinkerAccumulator
 from .melting import melting
 from .melting_clocks import Melting, MeltingSettings
@@ -34,59 +34,15 @@ from .network import NetworkSettings, network
 from .pmf import pmf_of_rdf
 from .pore_series import pore_series
 from .pores import Pores, PoreSettings, PoreSizes, pore_sizes, pores
-from .rdf import RdfAccumulator, RdfSettings
-from .rings import RingAccumulator, RingSettings
-from .scattering import ComparisonSettings, ScatteringAccumulator, ScatteringSettings
+from .rdf import RdfAccumulator
+from .rings import RingAccumulator
+from .scattering import ScatteringAccumulator
+from .survey_settings import IN_TIME, QUANTITIES, Quantity, SurveySettings
 
-Quantity = Literal[
-    "rdf", "pmf", "angles", "coordination", "linkers", "rings", "pores", "scattering",
-    "msd", "bonds", "melting",
-]  # fmt: skip
-QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
-IN_TIME: tuple[Quantity, ...] = ("msd", "bonds", "melting")
+__all__ = ["IN_TIME", "QUANTITIES", "Quantity", "Survey", "SurveySettings", "survey"]
+
 Report = Callable[[int, int], None]
 _few = 3  # frames that are not worth starting processes for
-
-
-class SurveySettings(Settings):
-    """What to compute. The same definitions as of the functions of each quantity."""
-
-    quantities: tuple[Quantity, ...] | None = Field(
-        default=None, description="which ones; all that the trajectory allows if not given"
-    )
-    metal: str = Field(default="Zn", description="element of the network's metal nodes")
-    donor: str = Field(default="N", description="element of the linkers that binds the metal")
-    cutoff: float = Field(
-        default=2.5, gt=0, allow_inf_nan=False, description="metal–donor bonds are shorter, Å"
-    )
-    temperature: float | None = Field(
-        default=None,
-        gt=0,
-        description="K, for the PMF; the frames' own mean, else 300 K, if not given",
-    )
-    overlap: float = Field(
-        default=0.5, ge=0, description="Å; two atoms closer than this are an error in the input"
-    )
-    pore_frames: int = Field(
-        default=10, ge=1, description="frames, evenly spread, whose pores are measured"
-    )
-    size_frames: int = Field(
-        default=1,
-        ge=0,
-        description="frames, evenly spread, whose pore sizes are measured, some 14 s each; 0: none",
-    )
-    scattering_frames: int = Field(
-        default=100, ge=1, description="frames, evenly spread, that scattering is averaged over"
-    )
-    rdf: RdfSettings = Field(default_factory=RdfSettings, description="radial distribution")
-    rings: RingSettings = Field(default_factory=RingSettings, description="rings")
-    pores: PoreSettings = Field(default_factory=PoreSettings, description="pores")
-    scattering: ScatteringSettings = Field(
-        default_factory=ScatteringSettings, description="X-ray F(Q) and D(r)"
-    )
-    comparison: ComparisonSettings = Field(
-        default_factory=ComparisonSettings, description="ranges of measured F(Q) and D(r)"
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,10 +87,11 @@ def survey(
     """
     settings = settings or SurveySettings()
     choices = {name: _wanted(trajectory, settings) for name, trajectory in trajectories.items()}
+    settled = {name: _settled(trajectories[name], settings, choices[name][0]) for name in choices}
     jobs = [
         job
         for name, trajectory in trajectories.items()
-        for job in _jobs(name, trajectory, settings, choices[name][0])
+        for job in _jobs(name, trajectory, settled[name][0], choices[name][0])
     ]
     total = sum(job.size for job in jobs)
     # A process takes a second to start: not for a handful of frames without pores.
@@ -151,6 +108,7 @@ def survey(
             trajectory,
             settings,
             choices[name],
+            settled[name][1],
             {
                 (quantity, start): answer
                 for (owner, quantity, start), answer in answers.items()
@@ -165,10 +123,11 @@ def _survey(
     trajectory: Trajectory,
     settings: SurveySettings,
     choice: tuple[tuple[Quantity, ...], dict[str, str]],
+    remarks: list[str],
     answers: dict[tuple[str, int], Any],
 ) -> Survey:
     wanted, skipped = choice
-    notes = list(trajectory.notes)
+    notes = [*trajectory.notes, *remarks]
     results = _results(trajectory, settings, wanted, answers, notes)
     times = trajectory.times
     return Survey(
@@ -196,6 +155,23 @@ def _wanted(
                 raise
             skipped = dict.fromkeys(IN_TIME, error.message)
     return tuple(q for q in wanted if q not in skipped), skipped
+
+
+def _settled(
+    trajectory: Trajectory, settings: SurveySettings, wanted: tuple[Quantity, ...]
+) -> tuple[SurveySettings, list[str]]:
+    """Where linkers of the user's own are looked for: settings with how many of each there are by
+    the first frame, so that every frame is judged alike; and which of them it lacks."""
+    chosen = settings.linkers
+    if not (chosen.own and {"linkers", "rings", "melting"} & set(wanted)):
+        return settings, []
+    try:
+        found = chosen.find(trajectory[0])
+    except InputError as error:
+        raise InputError(error.message, trajectory.source, frame=0) from error
+    fixed = LinkerSettings(own=chosen.own, expected=found.expected)
+    lacking = [f"{sentence} ({trajectory.source})" for sentence in chosen.absent(found)]
+    return settings.model_copy(update={"linkers": fixed}), lacking
 
 
 def _jobs(
@@ -289,12 +265,19 @@ class _Block:
             bond = BondsSettings(centre=s.metal, neighbour=s.donor, cutoff=s.cutoff)
             self.filled["bonds"] = BondsAccumulator(self.numbers, self.step, bond)
         if "linkers" in self.wanted:
-            self.filled["linkers"] = LinkerAccumulator()
+            self.filled["linkers"] = LinkerAccumulator(
+                graphs=s.linkers.graphs, expected=s.linkers.expected
+            )
         if "rings" in self.wanted:
             self.filled["rings"] = RingAccumulator(settings=s.rings)
         if "scattering" in self.wanted:
             self.filled["scattering"] = ScatteringAccumulator(self.numbers, s.scattering)
-        self._net = _network_settings(s)
+        self._net = partial(
+            network,
+            settings=_network_settings(s),
+            graphs=s.linkers.graphs,
+            expected=s.linkers.expected,
+        )
 
     def update(self, frame: Frame, index: int) -> None:
         if frame.temperature is not None:
@@ -310,7 +293,7 @@ class _Block:
         if "scattering" in self.filled and index in self.scattering:
             self.filled["scattering"].update(frame)
         if "rings" in self.filled:
-            net = network(frame, settings=self._net, pairs=pairs)
+            net = self._net(frame, pairs=pairs)
             self.filled["rings"].add(net, frame.time)
             if "linkers" in self.filled:
                 self.filled["linkers"].add(net.linkers, frame.time)
@@ -371,7 +354,12 @@ def _network_settings(settings: SurveySettings) -> NetworkSettings:
 
 
 def _melting_of(trajectory: Trajectory, settings: SurveySettings) -> Melting:
-    return melting(trajectory, settings=MeltingSettings(network=_network_settings(settings)))
+    return melting(
+        trajectory,
+        settings=MeltingSettings(network=_network_settings(settings)),
+        graphs=settings.linkers.graphs,
+        expected=settings.linkers.expected,
+    )
 
 
 def _pores_of(trajectory: Trajectory, index: int, settings: PoreSettings) -> Pores:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .linkers import LinkerOption, with_linkers
+
 if TYPE_CHECKING:
     from zifglass.core import Quantity, Trajectory
 
@@ -53,6 +55,7 @@ def analyse(
             "may be given again."
         ),
     ] = None,
+    linker: LinkerOption = None,
     processes: Annotated[
         int, typer.Option(min=0, help="Processes; 0 takes every core this job may use.")
     ] = 0,
@@ -89,6 +92,10 @@ def analyse(
         name: _stretch(read(path, species_map=mapping, timestep=timestep), first, last)[::every]
         for name, path in zip(_names(paths), paths, strict=True)
     }
+    looked_for = with_linkers(
+        settings.linkers, linker, {t.source: t[0] for t in chosen.values()}, donor=settings.donor
+    )
+    settings = settings.model_copy(update={"linkers": looked_for})
     check_writable(output)
     with Progress("frames and pores") as bar:
         surveys = survey(

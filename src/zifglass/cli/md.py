@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .linkers import LinkerOption, with_linkers
+
 if TYPE_CHECKING:
     from zifglass.core import Protocol, Structure
     from zifglass.dynamics import Progress, RunSettings
@@ -103,6 +105,7 @@ def md(
     run_set: RunSetOption = None,
     threads: ThreadsOption = None,
     committee: CommitteeOption = None,
+    linker: LinkerOption = None,
     dry_run: DryOption = False,
 ) -> None:
     """Molecular dynamics by a protocol: minimise, NVE, NVT, NPT, ramps of temperature and box.
@@ -114,14 +117,14 @@ def md(
     """
     from zifglass.dynamics.tasks import Task
 
-    chosen = protocol_of(protocol, change or [])
+    start = structure_of(structure, supercell, species_map)
     task = Task(
-        chosen,
-        structure_of(structure, supercell, species_map),
+        protocol_of(protocol, change or []),
+        start,
         potential,
         output,
         seed=seed,
-        settings=run_settings(run_set or []),
+        settings=run_settings(run_set or [], linker or [], start, structure),
         max_wall=None if max_wall is None else 60.0 * max_wall,
         fork=fork,
         threads=threads,
@@ -161,12 +164,16 @@ def structure_of(path: Path, supercell: str, species_map: str | None) -> Structu
     return read(path, species_map=species_map)[-1].structure.repeat(repeats)
 
 
-def run_settings(changes: list[str]) -> RunSettings:
-    """RunSettings with `changes`."""
+def run_settings(
+    changes: list[str], linkers: list[Path], start: Structure, source: Path
+) -> RunSettings:
+    """RunSettings with `changes`, and the linkers in files that `start`, of `source`, holds."""
     from zifglass.core.settings import settings_from
     from zifglass.dynamics import RunSettings
 
-    return settings_from(RunSettings, changes=changes)
+    settings = settings_from(RunSettings, changes=changes)
+    looked_for = with_linkers(settings.linkers, linkers, {str(source): start})
+    return settings.model_copy(update={"linkers": looked_for})
 
 
 def tell_estimate(task: Task, *, runs: int = 1, figure: str = "timeline") -> None:

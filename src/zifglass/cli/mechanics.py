@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .linkers import LinkerOption, with_linkers
+
 if TYPE_CHECKING:
     from zifglass import dynamics
 
@@ -106,6 +108,7 @@ def strain_sweep(
         float | None,
         typer.Option(min=0, help="Minutes after which to stop, everything saved, status 75."),
     ] = None,
+    linker: LinkerOption = None,
 ) -> None:
     """Bulk modulus (GPa) and density (g/cm³) from total pressures at a ladder of volumes.
 
@@ -123,7 +126,9 @@ def strain_sweep(
         raise InputError("give --potential to run a sweep, or --analyse to analyse a finished one")
     chosen = read_settings(mechanics.StrainSweepSettings, settings, changes=change or ())
     start = read(structure)[-1].structure
-    _write_settings(output, chosen.model_dump(), potential=potential, seed=seed)
+    looked_for = with_linkers(chosen.linkers, linker, {str(structure): start})
+    chosen = chosen.model_copy(update={"linkers": looked_for})
+    _write_settings(output, chosen.model_dump(mode="json"), potential=potential, seed=seed)
     if potential is not None:
         sweep = Sweep(
             output,

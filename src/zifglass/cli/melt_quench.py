@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .linkers import LinkerOption
 from .md import (
     CommitteeOption,
     DryOption,
@@ -65,6 +66,7 @@ def melt_quench(
     run_set: RunSetOption = None,
     threads: ThreadsOption = None,
     committee: CommitteeOption = None,
+    linker: LinkerOption = None,
     dry_run: DryOption = False,
 ) -> None:
     """300 K → T_max → 300 K → equilibration; NVT at the crystal's cell unless told otherwise.
@@ -81,13 +83,14 @@ def melt_quench(
     from zifglass.dynamics.tasks import Task, carry_out_all
 
     settings = settings_from(protocols.MeltQuench, changes=change or ())
+    start = structure_of(structure, supercell, species_map)
     first = Task(
         protocols.melt_quench(settings),
-        structure_of(structure, supercell, species_map),
+        start,
         potential,
         output,
         seed=seed,
-        settings=run_settings(run_set or []),
+        settings=run_settings(run_set or [], linker or [], start, structure),
         max_wall=None if max_wall is None else 60.0 * max_wall,
         fork=fork,
         threads=threads,

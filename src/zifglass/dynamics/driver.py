@@ -32,7 +32,7 @@ from zifglass.core.units import ps
 from . import checkpoint as checkpoints
 from .checkpoint import Checkpoint
 from .course import Course
-from .folder import RunFolder, identity_of, sha256_of_arrays
+from .folder import RunFolder, identity_of, linkers_as_dict, sha256_of_arrays
 from .output import Output
 from .progress import Pace, Progress
 from .settings import RunSettings
@@ -101,6 +101,7 @@ def run(
         identity = identity_of(protocol, structure, potential, seed, settings.velocities)
         if velocities is not None:
             identity["starting_velocities"] = sha256_of_arrays(velocities)
+        identity["linkers"] = linkers_as_dict(settings.linkers)
         if fork is not None:
             # Seen from the run, so that a folder that holds both can be moved.
             identity["forked_from"] = os.path.relpath(fork, folder)

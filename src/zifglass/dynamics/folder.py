@@ -1,6 +1,6 @@
 """The run folder: its files, its lock, and what it was started with.
 
-run.yaml          the resolved protocol, seed, versions, potential and structure
+run.yaml          the resolved protocol, seed, versions, potential, structure and own linkers
 status.json       where the run is, renewed at every checkpoint
 thermo.csv        the thermo table
 trajectory/       whole chunk files while the run goes on
@@ -22,6 +22,7 @@ import numpy as np
 import yaml
 
 from zifglass import __version__
+from zifglass.analysis.linker_settings import LinkerSettings, is_default
 from zifglass.core import InputError, Potential, Protocol, Structure
 from zifglass.core.files import write_json, write_text
 from zifglass.core.locks import locked
@@ -105,6 +106,11 @@ def identity_of(
         },
         "protocol": protocol_as_dict(protocol),
     }
+
+
+def linkers_as_dict(settings: LinkerSettings) -> dict[str, Any] | None:
+    """The graphs themselves, not the files they came from; None where only known ones count."""
+    return None if is_default(settings) else settings.model_dump(mode="json")
 
 
 def sha256_of_arrays(*arrays: Any) -> str:

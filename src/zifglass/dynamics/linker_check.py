@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from zifglass.analysis.linker_graphs import LinkerGraph, known_linkers
+from zifglass.analysis.linker_settings import NO_OTHERS, LinkerSettings
 from zifglass.analysis.linkers import linkers
 from zifglass.core import Frame, InputError, Structure, Verdict
 
@@ -16,12 +19,13 @@ class IntactLinkers:
 
     expected: dict[str, int]
     persistence: int
+    graphs: Sequence[LinkerGraph] = known_linkers
     name: str = "linkers"
     _broken_looks: int = 0
     _sentence: str = ""
 
     def update(self, frame: Frame) -> None:
-        found = linkers(frame.structure, expected=self.expected)
+        found = linkers(frame.structure, graphs=self.graphs, expected=self.expected)
         self._broken_looks = self._broken_looks + 1 if found.broken else 0
         atoms = ", ".join(str(i) for i in found.broken_atoms[:8])
         self._sentence = (
@@ -41,11 +45,24 @@ class IntactLinkers:
         self._broken_looks, self._sentence = state["looks"], state["sentence"]
 
 
-def linkers_of(structure: Structure) -> dict[str, int] | None:
-    """What `structure` should hold by its composition; None where that is no framework with
-    known linkers, or where some are broken to begin with."""
+def linkers_of(
+    structure: Structure,
+    settings: LinkerSettings = NO_OTHERS,
+    *,
+    note: Callable[[str], None] | None = None,
+) -> dict[str, int] | None:
+    """What `structure` should hold; None where that is no framework of the linkers that are looked
+    for, or where some are broken to begin with. `note` is told why a framework is not watched."""
+    say = note or (lambda sentence: None)
     try:
-        found = linkers(structure)
-    except InputError:
+        found = settings.find(structure)
+    except InputError as error:
+        if settings.own or {6, 7} <= set(structure.numbers.tolist()):
+            say(f"linkers are not watched: {error.message}")
         return None
-    return None if found.broken or not found.expected else found.expected
+    for sentence in settings.absent(found):
+        say(sentence)
+    if found.broken:
+        say(f"linkers are not watched: {found.broken} are broken in the starting structure")
+        return None
+    return found.expected

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from zifglass.analysis.linker_settings import LinkerSettings, is_default
 from zifglass.core.settings import Settings
 
 Policy = Literal["off", "warn", "stop", "harvest"]
@@ -64,7 +65,8 @@ class WatchSettings(Settings):
 
 
 class RunSettings(Settings):
-    """How a run is carried out; none of this changes its physics, but for the velocities."""
+    """How a run is carried out; none of this changes its physics, but for the velocities, and
+    the linkers where the protocol asks whether it has molten."""
 
     velocities: Literal["maxwell-boltzmann", "exact-temperature"] = Field(
         default="maxwell-boltzmann",
@@ -79,5 +81,10 @@ class RunSettings(Settings):
     )
     checkpoint_steps: int | None = Field(
         default=None, gt=0, description="Steps between checkpoints, in place of wall time."
+    )
+    linkers: LinkerSettings = Field(
+        default=LinkerSettings(),
+        exclude_if=is_default,
+        description="Which linkers the watchdog and the melting monitor look for.",
     )
     watch: WatchSettings = Field(default=WatchSettings(), description="The watchdog.")

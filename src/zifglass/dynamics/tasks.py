@@ -76,7 +76,7 @@ def carry_out(
         seed=task.seed,
         settings=task.settings,
         melting=_melting_monitor(task),
-        checks=[*_linker_checks(task), *_committee_checks(task)],
+        checks=[*_linker_checks(task, note), *_committee_checks(task)],
         max_wall=task.max_wall,
         fork=task.fork,
         report=report,
@@ -169,14 +169,15 @@ def _work(task: Task, threads: int) -> None:
         sys.exit(error.exit_status)
 
 
-def _linker_checks(task: Task) -> list[Check]:
-    watch = task.settings.watch
+def _linker_checks(task: Task, note: Callable[[str], None] | None) -> list[Check]:
+    watch, looked_for = task.settings.watch, task.settings.linkers
     if watch.linkers == "off":
         return []
-    expected = linkers_of(task.structure)
+    expected = linkers_of(task.structure, looked_for, note=note)
     if expected is None:
         return []
-    return [Check(IntactLinkers(expected, watch.linker_persistence), watch.linkers)]
+    monitor = IntactLinkers(expected, watch.linker_persistence, looked_for.graphs)
+    return [Check(monitor, watch.linkers)]
 
 
 def _committee_checks(task: Task) -> list[Check]:
@@ -196,4 +197,5 @@ def _melting_monitor(task: Task) -> Monitor | None:
         raise InputError(
             "this build has no melting monitor, which the protocol asks for"
         ) from error
-    return MeltingMonitor(task.structure)
+    looked_for = task.settings.linkers
+    return MeltingMonitor(task.structure, graphs=looked_for.graphs, expected=looked_for.expected)

@@ -3,7 +3,7 @@
 from .chunks import ChunkFolder, ChunkWriter, join
 from .formats import FORMATS, InputWarning, format_to_write, read, write
 from .native import NativeTrajectory
-from .options import cell_from_text, species_map_from_text
+from .options import NoCellError, cell_from_text, species_map_from_text
 
 __all__ = [
     "FORMATS",
@@ -11,6 +11,7 @@ __all__ = [
     "ChunkWriter",
     "InputWarning",
     "NativeTrajectory",
+    "NoCellError",
     "cell_from_text",
     "format_to_write",
     "join",

@@ -24,6 +24,10 @@ _lammps_units = {
 }
 
 
+class NoCellError(InputError):
+    """A file without a cell, read without giving one."""
+
+
 @dataclass(frozen=True, eq=False)
 class ReadOptions:
     """species_map: the file's type or label → element symbol. timestep: fs. cell (3, 3): Å.
@@ -80,7 +84,7 @@ class ReadOptions:
     def the_cell(self, path: Path, *, line: int | None = None) -> NDArray[np.float64]:
         """The cell that the caller gave for a file without one."""
         if self.cell is None:
-            raise InputError(
+            raise NoCellError(
                 "this file has no cell: give one with cell (zifglass convert --cell, Å)",
                 path,
                 line=line,

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from zifglass.analysis import broken_linkers, coordination
+from zifglass.analysis import LinkerSettings, broken_linkers, coordination
+from zifglass.analysis.linker_settings import NO_OTHERS, is_default
 from zifglass.core.errors import InputError
 from zifglass.core.settings import Settings
 from zifglass.core.statistics import mean_of_series
@@ -47,6 +48,11 @@ class StrainSweepSettings(Settings):
     max_steps: int = Field(default=8, ge=1, description="Most steps in each direction.")
     coordination_drop: float = Field(
         default=0.15, gt=0, description="Loss of Zn-N coordination that flags a hold."
+    )
+    linkers: LinkerSettings = Field(
+        default=LinkerSettings(),
+        exclude_if=is_default,
+        description="Which linkers must stay whole in a hold.",
     )
     window: WindowSettings = Field(default=WindowSettings(), description="Which points are fitted.")
 
@@ -216,18 +222,24 @@ def hold_from_thermo(
 
 @dataclass(frozen=True)
 class StructuralState:
-    """Mean Zn-N coordination and mean broken fraction of linkers; None without Zn and N."""
+    """Mean Zn-N coordination and mean broken fraction of linkers; None without Zn and N, the
+    fraction also where the linkers that are looked for do not make up the composition."""
 
     coordination: float | None
     broken_fraction: float | None
 
 
-def structural_state(frames: Trajectory, *, most: int = 20) -> StructuralState:
+def structural_state(
+    frames: Trajectory, *, linkers: LinkerSettings = NO_OTHERS, most: int = 20
+) -> StructuralState:
     """Of the frames of a hold, of which at most `most`, evenly spread, are looked at."""
     if not {7, 30} <= set(frames.numbers.tolist()):
         return StructuralState(None, None)
     looked_at = frames[:: max(1, -(-len(frames) // most))]
-    return StructuralState(
-        coordination=coordination(looked_at).mean,
-        broken_fraction=broken_linkers(looked_at).mean,
-    )
+    try:
+        expected = linkers.find(frames[0]).expected
+    except InputError:
+        broken = None
+    else:
+        broken = broken_linkers(looked_at, graphs=linkers.graphs, expected=expected).mean
+    return StructuralState(coordination(looked_at).mean, broken)

@@ -139,7 +139,7 @@ def _hold_of(
         if "segment" in columns and "time_ps" in columns and frames.times is not None:
             began = columns["time_ps"][columns["segment"] == columns["segment"][-1]].min()
             frames = frames[int((frames.times < began * 1e3).sum()) :]
-        state = mechanics.structural_state(frames)
+        state = mechanics.structural_state(frames, linkers=settings.linkers)
     hold = mechanics.hold_from_thermo(
         columns,
         settings=settings,

@@ -1,0 +1,44 @@
+"""The option `--linker` of every command that looks for linkers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from zifglass.analysis import LinkerSettings
+    from zifglass.core import Frame, Structure
+
+LinkerOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--linker",
+        metavar="FILE",
+        help="A linker besides imidazolate, 2-methylimidazolate and benzimidazolate: structure "
+        "file (Å) of the molecule, deprotonated or as the acid, or of a crystal that it alone "
+        "builds with metals; named after the file. May be given again.",
+    ),
+]
+
+
+def with_linkers(
+    settings: LinkerSettings,
+    files: Sequence[Path] | None,
+    structures: Mapping[str, Structure | Frame],
+    *,
+    donor: str = "N",
+) -> LinkerSettings:
+    """`settings` and the linkers in `files`. Raises InputError where one of them is in none of
+    `structures` (where from → structure)."""
+    from zifglass.analysis import read_linker
+
+    own = [
+        read_linker(path, donor=donor, note=lambda text: typer.echo(f"note: {text}", err=True))
+        for path in files or ()
+    ]
+    found = settings.with_own(own)
+    found.check_present(structures)
+    return found
