@@ -24,6 +24,7 @@ from .study_settings import (
     MechanicsEntry,
     ProtocolEntry,
     StructureEntry,
+    Study,
     groups_of_method,
 )
 
@@ -51,14 +52,15 @@ def template(
     }  # fmt: skip
     parts = [
         _head.format(file=file, name=name),
-        f"name: {_yaml(name)}\nseed: 1  # of the study; every run's own follows from it",
+        f"name: {yaml_of(name)}\nseed: 1  # of the study; every run's own follows from it",
         _section(
             "structures",
             "What the study starts from.",
             {_label(structure): _lines(StructureEntry, {"source": structure}, 4)},
         ),
         f"# By name, each a named potential (zifglass potential list) or a file.\n"
-        f"potentials:\n  {_label(potential)}: {_yaml(potential)}",
+        f"potentials:\n  {_label(potential)}: {yaml_of(potential)}",
+        f"# {_described(Study, 'linkers')}\n#linkers:\n# own: own.xyz",
         _section(
             "protocols",
             "Molecular dynamics. The times here are short, to see it work; the published glasses\n"
@@ -122,6 +124,11 @@ def _other_methods() -> str:
     return "\n".join(lines)
 
 
+def _described(model: type[Settings], name: str) -> str:
+    said = " ".join((model.model_fields[name].description or "").split())
+    return "\n# ".join(textwrap.wrap(said, 96))
+
+
 def _commented(model: type[Settings], indent: int) -> list[str]:
     return list(_lines(model, {}, indent))
 
@@ -152,9 +159,9 @@ def _lines(
             yield _line(indent, f"{name}:", field.description, set_=False)
             yield from _lines(group, {}, indent + 2)
         elif name in live:
-            yield _line(indent, f"{name}: {_yaml(live[name])}", field.description, set_=True)
+            yield _line(indent, f"{name}: {yaml_of(live[name])}", field.description, set_=True)
         else:
-            yield _line(indent, f"{name}: {_default(field)}", field.description, set_=False)
+            yield _line(indent, f"{name}: {default_of(field)}", field.description, set_=False)
 
 
 def _line(indent: int, text: str, description: str | None, *, set_: bool) -> str:
@@ -176,12 +183,14 @@ def _group_of(field: FieldInfo) -> type[BaseModel] | None:
     return None
 
 
-def _default(field: FieldInfo) -> str:
+def default_of(field: FieldInfo) -> str:
+    """The default of a setting as YAML."""
     value = field.get_default(call_default_factory=True)
-    return _yaml(list(value) if isinstance(value, tuple) else value)
+    return yaml_of(list(value) if isinstance(value, tuple) else value)
 
 
-def _yaml(value: Any) -> str:
+def yaml_of(value: Any) -> str:
+    """A value as YAML on one line."""
     text = yaml.safe_dump(
         value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=10_000
     )
