@@ -15,6 +15,7 @@ from . import catalogue
 from .engine import EnginePotential
 from .importers.run import VERSION, import_model, kind_of
 from .network import Network, load, save
+from .own import PREFIX, own_potential
 
 log = logging.getLogger("zifglass")
 
@@ -31,7 +32,8 @@ def load_potential(
     """The potential of a catalogued name (`zifglass potential list`) or of a file: a network of
     zifglass (.safetensors), a deployed model of nequip 0.5/0.6 (.pth), a checkpoint of current
     nequip (.ckpt); ``nequip:PATH`` runs a compiled or packaged NequIP or Allegro model through
-    nequip itself, which executes that file.
+    nequip itself, which executes that file; ``python:FILE.py:FUNCTION`` what a function of your
+    own returns (`own.own_potential`), any ASE calculator too.
 
     threads: of the compiled engine; None takes all cores this process may use. dtype: of the
     features; energies are summed in float64 always. device: "cpu" runs the compiled engine,
@@ -44,6 +46,8 @@ def load_potential(
         from .calculator import nequip_calculator_potential
 
         return nequip_calculator_potential(text.removeprefix("nequip:"), device=device)
+    if text.startswith(PREFIX):
+        return own_potential(text)
     network = load_network(name_or_path)
     name = Path(text).name
     if device != "cpu":

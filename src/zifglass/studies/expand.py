@@ -19,10 +19,14 @@ import os
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TypeVar
 
+from zifglass.analysis import read_linker
+from zifglass.analysis.survey import SurveySettings
 from zifglass.core import InputError
-from zifglass.dynamics import flexible_npt
+from zifglass.dynamics import RunSettings, flexible_npt
 from zifglass.io import structures as shipped
+from zifglass.mechanics import StrainSweepSettings
 
 from .stage import Resources, Stage
 from .study_file import START, nearest, protocol_of, replicas_of
@@ -32,6 +36,8 @@ from .work.mechanics import fluctuations_stage, static_stage, strain_sweep_stage
 from .work.prepare import PrepareSettings, prepare_stage
 from .work.structure import analyse_stage
 from .work.verdicts import compare_stage, ensemble_stage
+
+L = TypeVar("L", RunSettings, SurveySettings, StrainSweepSettings)
 
 
 def stages_of(study: Study, folder: str | Path = ".") -> list[Stage]:
@@ -56,6 +62,9 @@ class _Expansion:
     def __init__(self, study: Study, folder: Path) -> None:
         self._study, self._folder = study, folder
         self._potentials = {n: self._potential(text) for n, text in study.potentials.items()}
+        self._linkers = [
+            read_linker(self._path(file), name=name) for name, file in study.linkers.items()
+        ]
 
     def stages(self) -> Iterator[Stage]:
         yield from self._prepared()
@@ -102,13 +111,14 @@ class _Expansion:
                     potential=self._potentials[potential],
                     structure=before[i % len(before)],
                     seed=seed_of(self._study, stage),
-                    run=entry.run,
+                    run=self._with_linkers(entry.run),
                     kind="melt-quench" if {"quench", "glass"} <= segments else "md",
                     array=group if count > 1 else None,
                 )
 
     def _analysis(self, name: str, entry: AnalysisEntry) -> Iterator[Stage]:
         measured = [self._path(file) for file in entry.measured]
+        settings = self._with_linkers(entry.settings)
         for group, stages in self._analysed(entry):
             of_runs = not group.endswith(f"/{START}")
             yield analyse_stage(
@@ -119,7 +129,7 @@ class _Expansion:
                 first=entry.first if of_runs else None,
                 last=entry.last if of_runs else None,
                 every=entry.every if of_runs else 1,
-                settings=entry.settings,
+                settings=settings,
             )
         if entry.files:
             yield analyse_stage(
@@ -129,7 +139,7 @@ class _Expansion:
                 first=entry.first,
                 last=entry.last,
                 every=entry.every,
-                settings=entry.settings,
+                settings=settings,
             )
 
     def _analysed(self, entry: AnalysisEntry) -> Iterator[tuple[str, dict[str, str]]]:
@@ -173,7 +183,11 @@ class _Expansion:
         if entry.method == "strain-sweep":
             return [
                 strain_sweep_stage(
-                    name, potential=potential, structure=start, settings=entry.sweep, seed=seed
+                    name,
+                    potential=potential,
+                    structure=start,
+                    settings=self._with_linkers(entry.sweep),
+                    seed=seed,
                 )
             ]
         if entry.method == "static":
@@ -184,7 +198,7 @@ class _Expansion:
             potential=potential,
             structure=start,
             seed=seed,
-            run=entry.run,
+            run=self._with_linkers(entry.run),
             array=name.rsplit("-", 1)[0],
         )
         temperature = entry.dynamics.temperature
@@ -224,6 +238,12 @@ class _Expansion:
         count = replicas_of(self._study, target)
         return [f"{structure}/{potential}/{target}/run-{i + 1}" for i in range(count)]
 
+    def _with_linkers(self, settings: L) -> L:
+        """Settings that look for the study's linkers too: the graphs, so that a stage depends on
+        the molecule and not on its file."""
+        linkers = settings.linkers.with_own(self._linkers)
+        return settings.model_copy(update={"linkers": linkers})
+
     def _path(self, text: str) -> Path:
         return self._folder / Path(text).expanduser()
 
@@ -232,7 +252,8 @@ class _Expansion:
         prefix = "nequip:" if text.startswith("nequip:") else ""
         bare = text.removeprefix(prefix)
         if bare.startswith("python:"):
-            return text
+            where, _, function = bare.removeprefix("python:").rpartition(":")
+            return f"python:{self._path(where)}:{function}" if where.endswith(".py") else text
         is_file = os.sep in bare or Path(bare).suffix in (".safetensors", ".pth", ".ckpt", ".pt2")
         return f"{prefix}{self._path(bare)}" if prefix or is_file else text
 

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 from pathlib import Path
-from typing import Any
 
 from zifglass.core import InputError, Potential
 from zifglass.core.files import sha256_of
 
-_prefix = "python:"
-
 
 def load(name: str, *, threads: int | None = None) -> Potential:
-    """What `zifglass.load_potential` knows, or ``python:MODULE:FUNCTION``: a function without
-    arguments in an importable module that returns a `core.Potential`."""
-    if name.startswith(_prefix):
-        return _own(name)
+    """What `zifglass.load_potential` knows."""
     # Most processes of a study need no potential, and its import takes as long as all the rest.
     from zifglass.potentials import load_potential
 
@@ -29,8 +22,8 @@ def sha256_of_potential(name: str) -> str:
 
     Raises InputError where the model is not on this machine.
     """
-    if name.startswith(_prefix):
-        return _own(name).sha256
+    if name.startswith("python:"):
+        return load(name).sha256
     path = Path(name.removeprefix("nequip:"))
     if path.is_file():
         return sha256_of(path)
@@ -46,16 +39,3 @@ def _sha256_of_named(name: str) -> str:
     if catalogue.locate(item) is None:
         load_potential(name)  # says how to get it
     return item.sha256
-
-
-def _own(name: str) -> Any:
-    module, colon, function = name.removeprefix(_prefix).partition(":")
-    if not colon:
-        raise InputError(f"a Python potential is written python:MODULE:FUNCTION; got {name!r}")
-    try:
-        made = getattr(importlib.import_module(module), function)()
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"cannot make the potential {name!r}: {error}") from error
-    if not isinstance(made, Potential):
-        raise InputError(f"{name!r} gives {type(made).__name__}, which is no potential")
-    return made
