@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from zifglass.analysis import frame_rings, network
 from zifglass.core import InputError
 from zifglass.core.neighbors import neighbor_list
+from zifglass.io import read, write
 from zifglass.io.structures import NAMES, load, zif8
 
 
@@ -46,3 +49,14 @@ def test_unknown_name_lists_the_known() -> None:
     with pytest.raises(InputError, match=r"there are .*zif8"):
         load("zif9")
     assert "zif8" in NAMES
+
+
+def test_a_shipped_crystal_is_read_by_its_name_unless_a_file_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert len(read("zif8")[0].structure) == 276
+    write("zif8", load("zif4"), format="extxyz")
+    assert len(read("zif8")[0].structure) == 272
+    with pytest.raises(InputError, match="No such file"):
+        read("zif9")

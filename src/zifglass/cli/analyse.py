@@ -21,7 +21,8 @@ def register(app: typer.Typer) -> None:
 
 def analyse(
     trajectories: Annotated[
-        list[str], typer.Argument(help="Files, folders of running runs, or quoted globs.")
+        list[str],
+        typer.Argument(help="Files, folders of running runs, or quoted globs; zif4, zif8."),
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")],
     quantities: Annotated[
@@ -118,10 +119,12 @@ def _expanded(patterns: list[str]) -> list[Path]:
     from glob import glob
 
     from zifglass.core import InputError
+    from zifglass.io.formats import file_of
 
     paths: dict[Path, None] = {}
     for pattern in patterns:
-        found = [pattern] if Path(pattern).exists() else sorted(glob(pattern))  # noqa: PTH207, a pattern may be absolute
+        exists = file_of(pattern).exists()  # or a crystal that ships
+        found = [pattern] if exists else sorted(glob(pattern))  # noqa: PTH207, may be absolute
         if not found:
             raise InputError("no such file, and no file matches it as a pattern", pattern)
         paths |= dict.fromkeys(Path(name) for name in found)

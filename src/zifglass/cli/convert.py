@@ -42,7 +42,11 @@ def register(app: typer.Typer) -> None:
 
 def convert(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="File to read, or the folder of a growing run.")
+        Path,
+        typer.Argument(
+            metavar="IN",
+            help="File to read, the folder of a growing run, or a crystal that ships: zif4, zif8.",
+        ),
     ],
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="File to write; its name says the format.")

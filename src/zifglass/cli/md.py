@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 StructureArgument = Annotated[
     Path,
     typer.Argument(
-        help="Structure to start from: any format that zifglass reads; the last frame of it."
+        help="Structure to start from: any format that zifglass reads, the last frame of it; or a "
+        "crystal that ships: zif4, zif8."
     ),
 ]
 PotentialOption = Annotated[
-    str, typer.Option(help="Name (zifglass potential list) or file of the potential.")
+    str,
+    typer.Option(
+        help="Name (zifglass potential list) or file of the potential, nequip:FILE, or your own: "
+        "python:FILE.py:FUNCTION."
+    ),
 ]
 OutputOption = Annotated[
     Path, typer.Option("-o", "--output", help="Run folder; the same command again goes on.")

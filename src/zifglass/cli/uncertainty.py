@@ -42,6 +42,8 @@ def uncertainty(
     dataset select --scalar force_std_max` chooses what to label. Where frames have forces of
     their own, the correlation of error and disagreement over atoms is told.
     """
+    import numpy as np
+
     from zifglass.core.files import write_json
     from zifglass.core.statistics import mean_of_series
     from zifglass.io import read
@@ -67,7 +69,8 @@ def uncertainty(
     units = dict(zip(names, ("eV/Å", "eV/Å", "meV/atom", "MPa"), strict=True))
     means = {name: mean_of_series([row[name] for row in rows]) for name in names}
     for name, mean in means.items():
-        typer.echo(f"{name:15} {mean.mean:.4g} ± {mean.std:.2g} {units[name]}")
+        error = f" ± {mean.std:.2g}" if np.isfinite(mean.std) else ""  # one frame has none
+        typer.echo(f"{name:15} {mean.mean:.4g}{error} {units[name]}")
     typer.echo(
         f"{len(rows)} frames; the worst is {rows.index(worst)}: atom {worst['atom']} "
         f"({worst['element']}), {worst['force_std_max']:.3g} eV/Å"

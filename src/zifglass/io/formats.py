@@ -51,7 +51,8 @@ def read(
     cell: Any | None = None,
     units: str | None = None,
 ) -> Trajectory:
-    """Open a structure or trajectory file, or the folder of a growing run.
+    """Open a structure or trajectory file, the folder of a growing run, or, where no file of that
+    name exists, a crystal that ships (``zif4``, ``zif8``; `io.structures.NAMES`).
 
     format: one of `FORMATS`; by default it is found from the content, then the name.
     species_map: label or LAMMPS type → element symbol ({"1": "C"}, ("C", "H"), "1=C,2=H").
@@ -63,7 +64,7 @@ def read(
     What is left out (a truncated last frame) is warned of as InputWarning and kept in `notes`.
     Raises InputError with file and line or frame on anything that cannot be used.
     """
-    path = Path(path)
+    path = file_of(path)
     options = ReadOptions.checked(species_map, timestep, cell, units)
     if path.is_dir():
         trajectory: Trajectory = _read_folder(path)
@@ -73,6 +74,16 @@ def read(
     for note in trajectory.notes:
         warnings.warn(note, InputWarning, stacklevel=2)
     return trajectory
+
+
+def file_of(path: str | Path) -> Path:
+    """`path`, or the file of the crystal that ships under this name where no such file exists."""
+    if not Path(path).exists():
+        from . import structures
+
+        if str(path) in structures.NAMES:
+            return structures.path_of(str(path))
+    return Path(path)
 
 
 def _read_folder(folder: Path) -> Trajectory:
