@@ -46,7 +46,7 @@ def protocol(name: str, hot: float) -> Protocol:
     """hot: ps at the high temperature of those that are heated."""
     if name.startswith("jump"):
         stages = (("crystal", 2.0, hold(300.0)), ("warm", 2.0, (300.0, 900.0)),
-                  ("solid", 11.0, hold(900.0)), ("hot", 25.0, hold(2000.0)))  # fmt: skip
+                  ("solid", 11.0, hold(900.0)), ("hot", 12.0, hold(2000.0)))  # fmt: skip
     else:
         high = 900.0 if name == "control" else 1800.0
         stages = (("crystal", 5.0, hold(300.0)), ("heat", 5.0, (300.0, high)),
