@@ -17,7 +17,7 @@ from zifglass.dynamics import protocols, read_protocol
 
 from .study_settings import ProtocolEntry, Study, groups_of_method
 
-_groups = ("structures", "potentials", "protocols", "analyses", "mechanics", "resources")
+_groups = ("structures", "potentials", "linkers", "protocols", "analyses", "mechanics", "resources")
 _name = re.compile(r"[A-Za-z0-9][\w.+=-]*")
 START = "start"
 
@@ -134,7 +134,7 @@ def _read(path: Path) -> dict[str, Any]:
         # A heading with everything below it commented out.
         if group in values and values[group] is None:
             values[group] = {}
-        if isinstance(values.get(group), dict) and group != "potentials":
+        if isinstance(values.get(group), dict) and group not in ("potentials", "linkers"):
             values[group] = {str(k): {} if v is None else v for k, v in values[group].items()}
     return values
 
@@ -159,11 +159,7 @@ def _protocol_file(entry: ProtocolEntry, folder: Path, label: str) -> Protocol:
 
 
 def _check_names(study: Study) -> None:
-    named = [
-        (group, name)
-        for group in ("structures", "potentials", "protocols", "analyses", "mechanics")
-        for name in getattr(study, group)
-    ]
+    named = [(group, name) for group in _groups[:-1] for name in getattr(study, group)]
     for group, name in named:
         if not _name.fullmatch(name):
             raise InputError(

@@ -144,6 +144,11 @@ class Study(Settings):
         default_factory=dict,
         description="Name → named potential (zifglass potential list) or file.",
     )
+    linkers: dict[str, str] = Field(
+        default_factory=dict,
+        description="Name → file of a linker (as --linker) that is looked for in all runs, "
+        "analyses and sweeps, beside imidazolate, 2-methylimidazolate and benzimidazolate.",
+    )
     protocols: dict[str, ProtocolEntry] = Field(
         default_factory=dict, description="Name → molecular dynamics."
     )

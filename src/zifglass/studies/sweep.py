@@ -54,6 +54,11 @@ def run_sweep(sweep: Sweep, *, workers: int = 1) -> None:
     from functools import partial
     from multiprocessing import get_context
 
+    try:
+        sweep.settings.linkers.find(sweep.structure)
+    except InputError as error:
+        if {7, 30} <= set(sweep.structure.numbers.tolist()):
+            sweep.note(f"broken linkers are not looked for: {error.message}")
     _run_one(sweep, None)
     carry_out = partial(_run_one, sweep)
     while True:
@@ -106,6 +111,7 @@ def _run_one(sweep: Sweep, step: mechanics.Step | None) -> None:
             load(sweep.potential, threads=sweep.threads),
             folder=sweep.folder / name,
             seed=sweep.seed,
+            settings=dynamics.RunSettings(linkers=sweep.settings.linkers),
             max_wall=left,
             report=report,
             note=lambda sentence: sweep.note(f"{name}: {sentence}"),

@@ -14,7 +14,7 @@ from zifglass.io import read
 from ..page import Column, Fold, Mark, Model, Notice, Part, Table, Text, model_of, thermo_chart
 from ..page.model import Cell, Tone
 from .account import Account
-from .read import download_of, figures_in, read_json, read_yaml
+from .read import download_of, figures_in, linkers_in, read_json, read_yaml
 from .results import array_tables, chosen, quantities_in, quantity_table
 from .settings import facts_of
 
@@ -299,7 +299,13 @@ def _last_frames(runs: list[Path], budget: float) -> list[Model]:
                 warnings.simplefilter("ignore")
                 trajectory = read(run)
             last = trajectory[len(trajectory) - 1 :]
-            models.append(model_of(run.name, last, budget=budget, pore_spacing=0.7))
+            started = read_yaml(run / "run.yaml") if (run / "run.yaml").exists() else {}
+            models.append(
+                model_of(
+                    run.name, last, budget=budget, pore_spacing=0.7,
+                    looked_for=linkers_in(started.get("linkers")),
+                )
+            )  # fmt: skip
         except ZifglassError:
             continue
     return models

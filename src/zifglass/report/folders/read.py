@@ -13,7 +13,9 @@ from typing import Any
 
 import yaml
 
+from zifglass.analysis import LinkerSettings
 from zifglass.core import InputError
+from zifglass.core.settings import settings_from
 
 from ..page import Column, Download, Figure, Grid, Part, Table
 from ..page.model import Cell
@@ -31,6 +33,11 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_yaml(path: Path) -> dict[str, Any]:
     """A mapping; raises InputError on anything else."""
     return _mapping(path, yaml.safe_load, "YAML")
+
+
+def linkers_in(settings: Any) -> LinkerSettings:
+    """What a run or an analysis wrote of the linkers it looked for; None: the known ones."""
+    return settings_from(LinkerSettings, settings or {})
 
 
 def _mapping(path: Path, parse: Any, what: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from zifglass.analysis import LinkerSettings
 from zifglass.core import InputError, Protocol, Trajectory
 from zifglass.core.locks import is_locked
 from zifglass.core.units import GPa, ps
@@ -38,7 +39,7 @@ from ..page.model import Cell, Tone
 from ..page.numbers import number
 from .account import Account
 from .captions import caption_of
-from .read import figures_in, read_json, read_yaml
+from .read import figures_in, linkers_in, read_json, read_yaml
 from .results import chosen, quantities_in, quantity_table, subscripts
 from .settings import facts_of
 
@@ -60,7 +61,8 @@ def run_account(folder: Path, *, budget: float, room: float, alone: bool) -> Acc
     results = folder / "results.json"
     found = quantities_in(read_json(results)) if results.exists() else {}
     trajectory = _trajectory_of(folder)
-    model = _model(folder.name, trajectory, budget, alone)
+    looked_for = linkers_in(started.get("linkers"))
+    model = _model(folder.name, trajectory, looked_for, budget, alone)
     figures: list[Part] = []
     if thermo is not None:
         figures.append(_chart(thermo, protocol, room))
@@ -124,10 +126,22 @@ def _left(trajectory: Trajectory | None) -> tuple[str, ...]:
     return () if trajectory is None else trajectory.notes
 
 
-def _model(name: str, trajectory: Trajectory | None, budget: float, alone: bool) -> Model | None:
+def _model(
+    name: str,
+    trajectory: Trajectory | None,
+    looked_for: LinkerSettings,
+    budget: float,
+    alone: bool,
+) -> Model | None:
     if trajectory is None:
         return None
-    return model_of(name, trajectory, budget=budget, pore_spacing=0.5 if alone else 1.0)
+    return model_of(
+        name,
+        trajectory,
+        budget=budget,
+        pore_spacing=0.5 if alone else 1.0,
+        looked_for=looked_for,
+    )
 
 
 # --- words ---------------------------------------------------------------------------------

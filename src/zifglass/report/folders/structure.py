@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zifglass.analysis import LinkerSettings
 from zifglass.core import InputError, Quantity, ZifglassError
 from zifglass.io import read
 
 from ..page import Fold, Model, Notice, Part, Text, model_of
 from .account import Account
-from .read import csv_table, figures_within, read_json, read_yaml, side_by_side
+from .read import csv_table, figures_within, linkers_in, read_json, read_yaml, side_by_side
 from .results import array_tables, chosen, quantities_in, quantity_table, subscripts
 from .settings import facts_of
 
@@ -36,7 +37,10 @@ def structure_account(folder: Path, *, budget: float, room: float, alone: bool) 
         raise InputError("no trajectories are named here", folder / "settings.yaml")
     results = folder / "results.json"
     found = quantities_in(read_json(results)) if results.exists() else {}
-    models, missing = _models(folder, trajectories, budget, alone) if budget else ([], [])
+    looked_for = linkers_in(about.get("settings", {}).get("linkers"))
+    models, missing = (
+        _models(folder, trajectories, looked_for, budget, alone) if budget else ([], [])
+    )
     numbers: list[Part] = []
     many = len(trajectories) > 1
     if found:
@@ -144,7 +148,11 @@ def _each(folder: Path, trajectories: Mapping[str, Any], room: float) -> list[Pa
 
 
 def _models(
-    folder: Path, trajectories: Mapping[str, Mapping[str, Any]], budget: float, alone: bool
+    folder: Path,
+    trajectories: Mapping[str, Mapping[str, Any]],
+    looked_for: LinkerSettings,
+    budget: float,
+    alone: bool,
 ) -> tuple[list[Model], list[str]]:
     """What can still be read, and a sentence about what cannot."""
     models, missing = [], []
@@ -162,7 +170,7 @@ def _models(
             models.append(
                 model_of(
                     str(name), trajectory, budget=budget / len(shown),
-                    pore_spacing=0.5 if alone else 0.9,
+                    pore_spacing=0.5 if alone else 0.9, looked_for=looked_for,
                 )
             )  # fmt: skip
         except ZifglassError:

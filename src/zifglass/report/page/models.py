@@ -10,13 +10,14 @@ from scipy.spatial import cKDTree
 
 from zifglass.analysis import (
     Linkers,
+    LinkerSettings,
     Network,
     NetworkSettings,
     PoreSettings,
-    linkers,
     network,
     pores,
 )
+from zifglass.analysis.linker_settings import NO_OTHERS
 from zifglass.analysis.ring_members import ring_members
 from zifglass.core import InputError, Structure, Trajectory, ZifglassError, as_trajectory
 from zifglass.core.structure import number_of
@@ -40,14 +41,15 @@ def model_of(
     rings: bool = True,
     pore_spacing: float | None = 0.5,
     settings: NetworkSettings | None = None,
+    looked_for: LinkerSettings = NO_OTHERS,
 ) -> Model:
     """A model of a trajectory, thinned evenly to `budget` bytes; the last frame is always kept.
 
     Linkers stay whole and every linker and metal stands in the home cell, frame by frame. Broken
     linkers are marked in every frame kept, rings (up to 8 metals; where `rings` and at most 200
     metals per cell) and pores (on a grid of `pore_spacing` Å; None: not) in the last. A structure
-    without the metal or without known linkers is shown without these. Raises InputError on an
-    empty trajectory.
+    without the metal or without the linkers looked for is shown without these. Raises InputError
+    on an empty trajectory.
     """
     trajectory = as_trajectory(trajectory)
     if not len(trajectory):
@@ -58,7 +60,7 @@ def model_of(
     placed, overlays = [], []
     for frame in frames:
         last = frame is frames[-1]
-        positions, overlay = _placed(frame.structure, settings, rings=rings and last)
+        positions, overlay = _placed(frame.structure, settings, looked_for, rings=rings and last)
         if last and pore_spacing is not None:
             overlay = Overlay(overlay.broken, overlay.rings, pore_of(frame.structure, pore_spacing))
         placed.append(positions)
@@ -100,13 +102,16 @@ def _label(frame: Any, index: int) -> str:
 
 
 def _placed(
-    structure: Structure, settings: NetworkSettings, *, rings: bool
+    structure: Structure, settings: NetworkSettings, looked_for: LinkerSettings, *, rings: bool
 ) -> tuple[Array, Overlay]:
     """Positions with whole linkers in the home cell, and what is marked."""
+    graphs, expected = looked_for.graphs, looked_for.expected
     try:
         has_metal = (structure.numbers == number_of(settings.metal)).any()
-        net = network(structure, settings=settings) if has_metal else None
-        found = linkers(structure) if net is None else net.linkers
+        net = None
+        if has_metal:
+            net = network(structure, settings=settings, graphs=graphs, expected=expected)
+        found = looked_for.find(structure) if net is None else net.linkers
     except InputError:  # another chemistry: shown as it is
         return structure.wrapped().positions, Overlay()
     drawn = None
