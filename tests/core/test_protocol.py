@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from zifglass.core import InputError, Protocol, Segment
@@ -69,3 +70,10 @@ def test_steps_and_strides() -> None:
     segment = Segment(**(_hold | {"timestep": 0.25, "frames_every": 10.0}))
     assert segment.n_steps == 400
     assert segment.stride("frames") == 40
+    assert [segment.due("frames", t, t + 0.25) for t in (9.5, 9.75, 10.0)] == [0, 1, 0]
+    assert segment.due("frames", 5.0, 105.0) == 10
+    # The clock is a sum of steps: 0.1 fs does not add up to whole numbers.
+    tenth = Segment(**(_hold | {"timestep": 0.1, "frames_every": 0.3}))
+    clock = np.cumsum(np.full(300_000, 0.1))
+    due = [tenth.due("frames", t - 0.1, t) for t in clock.tolist()]
+    assert due == [0, 0, 1] * 100_000

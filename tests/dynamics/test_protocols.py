@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.dynamics.toy_run import every_segment
-from tests.dynamics.toys import IdealGas, fcc
+from tests.dynamics.toys import IdealGas, LennardJones, fcc
 
 from zifglass.core import InputError, Protocol, Segment, Structure
 from zifglass.core.units import GPa, ps
-from zifglass.dynamics import named_protocol, protocol_as_dict, protocol_from, read_protocol
-from zifglass.dynamics.estimate import estimate, timeline, timeline_lines
+from zifglass.dynamics import (
+    named_protocol,
+    protocol_as_dict,
+    protocol_from,
+    read_protocol,
+    read_thermo,
+    run,
+)
+from zifglass.dynamics.estimate import cost, estimate, timeline, timeline_lines
 from zifglass.dynamics.protocol_file import dump, write_protocol
 from zifglass.dynamics.protocols import builders
 from zifglass.dynamics.system import check_timestep, masses_for
+from zifglass.io import read
 from zifglass.report.figures.dynamics import draw_timeline
 
 
@@ -168,6 +177,32 @@ def test_timestep_too_large_names_the_mode() -> None:
 def test_estimate_counts_steps_and_frames() -> None:
     found = estimate(every_segment(), fcc(5.4, 2), IdealGas())
     assert found.steps == 11 * 40
-    assert found.frames == 1 + 11 * 8
+    assert found.frames == 1 + 11 * 80 // 12
     assert found.seconds == pytest.approx(found.steps * found.seconds_per_step)
     assert "ensemble" in dump(protocol_as_dict(every_segment()))
+
+
+def test_frames_are_evenly_spaced_wherever_segments_end(tmp_path: Path) -> None:
+    def segment(name: str, steps: int, **more: Any) -> Segment:
+        return Segment(
+            name=name, ensemble="nvt-csvr", duration=2.0 * steps, timestep=2.0,
+            temperature=(40.0, 40.0), frames_every=10.0, thermo_every=6.0, monitor_every=10.0,
+            **more,
+        )  # fmt: skip
+
+    protocol = Protocol(
+        name="odd ends",
+        segments=(
+            segment("a", 7),
+            Segment(name="relax", ensemble="minimise", max_iterations=2),
+            segment("b", 2),
+            segment("c", 21, length_ramp=(1.01, 1.0, 1.0)),
+        ),
+    )
+    run(protocol, fcc(5.4, 2), LennardJones(), folder=tmp_path / "run")
+    times = read(tmp_path / "run" / "trajectory.h5").times
+    np.testing.assert_allclose(times, 10.0 * np.arange(7), atol=1e-9)
+    assert len(times) == cost(protocol, fcc(5.4, 2), 1.0).frames
+    thermo = read_thermo(tmp_path / "run")
+    moving = thermo["segment"] != 1
+    np.testing.assert_allclose(1000 * thermo["time_ps"][moving], 6.0 * np.arange(11), atol=1e-9)

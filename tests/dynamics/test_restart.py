@@ -343,4 +343,4 @@ def test_a_finished_run_is_left_as_it_is(reference: Path) -> None:
     before = (reference / "trajectory.h5").stat().st_mtime_ns
     result = go(str(reference))
     assert (reference / "trajectory.h5").stat().st_mtime_ns == before
-    assert result.time == pytest.approx(read_thermo(reference)["time_ps"][-1] * 1000)
+    assert 0 <= result.time - read_thermo(reference)["time_ps"][-1] * 1000 < 4.0  # its interval

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import isfinite
+from math import floor, isfinite
 from typing import Final, Literal, get_args
 
 from .errors import InputError
@@ -54,7 +54,8 @@ class Segment:
     until: ``molten`` ends the segment on the melting monitor's verdict "liquid", or at `duration`.
     when: ``molten`` or ``not-molten``: run this segment only if the verdict is so at its start.
     frames_every, thermo_every, monitor_every: fs between trajectory frames, lines of the thermo
-        table, and looks of the monitors; whole multiples of `timestep`.
+        table, and looks of the monitors; whole multiples of `timestep`. They count from the start
+        of the run, not of the segment: its frames stay evenly spaced wherever segments end.
     force_tolerance: eV/Å, the largest force component left by a minimisation; stress_tolerance:
         eV/Å³, the same for the stress of ``minimise-cell``; max_iterations: its limit.
     """
@@ -129,6 +130,13 @@ class Segment:
     def stride(self, which: Literal["frames", "thermo", "monitor"]) -> int:
         """Steps between two frames, thermo lines or looks of the monitors."""
         return round(getattr(self, f"{which}_every") / self.timestep)
+
+    def due(self, which: Literal["frames", "thermo", "monitor"], start: float, end: float) -> int:
+        """How many frames, lines or looks fall after `start` and up to `end`, fs since the run
+        began."""
+        every = getattr(self, f"{which}_every")
+        slack = 1e-3 * self.timestep  # times are sums of steps
+        return floor((end + slack) / every) - floor((start + slack) / every)
 
     def _error(self, message: str) -> InputError:
         return InputError(f"segment {self.name!r}: {message}")

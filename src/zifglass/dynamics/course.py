@@ -53,6 +53,11 @@ class Course:
             return self.state.segment_time
         return self.state.segment_time + self.state.segment_step * self.segment.timestep
 
+    def is_due(self, which: Literal["frames", "thermo", "monitor"]) -> bool:
+        """Whether a frame, a line or a look falls on the step just made."""
+        now = float(self.time)
+        return self.segment.due(which, now - self.segment.timestep, now) > 0
+
     @property
     def target(self) -> float:
         """K, that the thermostat has reached."""

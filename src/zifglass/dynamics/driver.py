@@ -263,8 +263,8 @@ class _Run:
             self._alarm(event)
         if step >= segment.n_steps:
             return True
-        looked = step % segment.stride("monitor") == 0
-        return looked and segment.until == "molten" and self.output.is_molten()
+        looked = segment.until == "molten" and self.course.is_due("monitor")
+        return looked and self.output.is_molten()
 
     def _record_minimisation(self) -> bool:
         segment, state = self.course.segment, self.course.state

@@ -94,7 +94,7 @@ def cost(protocol: Protocol, structure: Structure, each: float) -> Estimate:
     """What `protocol` takes at `each` seconds per step; conditional segments count in full."""
     dynamics = [segment for segment in protocol.segments if not segment.is_minimisation]
     steps = sum(segment.n_steps for segment in dynamics)
-    frames = 1 + sum(segment.n_steps // segment.stride("frames") for segment in dynamics)
+    frames = 1 + sum(x.segment.due("frames", x.start, x.end) for x in timeline(protocol))
     per_atom = 12 * (1 + len(protocol.outputs))  # three numbers in single precision
     return Estimate(each, steps, each * steps, frames, frames * (per_atom * len(structure) + 250))
 

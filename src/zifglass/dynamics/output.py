@@ -58,12 +58,11 @@ class Output:
 
     def record(self) -> list[Event]:
         """Lines, frames and looks that are due; the alarms of the look."""
-        segment, step = self.course.segment, int(self.course.state.segment_step)
-        if step % segment.stride("thermo") == 0:
+        if self.course.is_due("thermo"):
             self.add_line()
-        if step % segment.stride("frames") == 0:
+        if self.course.is_due("frames"):
             self.add_frame()
-        return self._look() if step % segment.stride("monitor") == 0 else []
+        return self._look() if self.course.is_due("monitor") else []
 
     def record_minimisation(self, *, over: bool) -> None:
         """A line at every tenth iteration and the last."""
