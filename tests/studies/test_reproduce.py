@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -175,10 +174,12 @@ def _rows(found: Found) -> dict[str, Comparison]:
 
 def test_temperature_of_melting_and_coordination_when_hot(tmp_path: Path) -> None:
     plan = study.make_plan("hours", potential=TETHERED)
-    begin = 10.0 + 10.0 + 24.0  # crystal, one jump of volume, heating
+    b = plan.budget
+    begin = 2 * b.volume_equilibration + 1200.0 / b.heating_rate  # crystal, one jump, heating
+    late = begin + b.heated + 20.0
     found = _found(plan, tmp_path, {
         "heated/p2/melting": {"melting": ("liquid", None), "melting_onset": (begin + 5.0, 1.0)},
-        "heated/m2/melting": {"melting": ("liquid", None), "melting_onset": (begin + 90.0, 1.0)},
+        "heated/m2/melting": {"melting": ("liquid", None), "melting_onset": (late, 1.0)},
         "heated/p0/melting": {"melting": ("solid", None)},
         "heated/m4/melting": "failed: the watchdog stopped it",
         "heated/p2/last": {"coordination": (3.64, 0.03)},
@@ -187,14 +188,14 @@ def test_temperature_of_melting_and_coordination_when_hot(tmp_path: Path) -> Non
     assert table["S1/temperature/p2/MLP"].word == "agrees"
     assert table["S1/temperature/m2/MLP"].ours.value == 1750.0  # type: ignore[union-attr]
     assert table["S1/temperature/m2/MLP"].word == "agrees"
-    assert re.match(
-        r"solid after 60 ps at 1500 K and 60 ps at 1750", table["S1/temperature/p0"].reason
+    assert table["S1/temperature/p0"].reason.startswith(
+        f"solid after {b.heated:g} ps at 1500 K and {b.hotter:g} ps at 1750"
     )
     assert table["S1/temperature/m4"].reason.endswith("failed: the watchdog stopped it")
     row = table["S2/coordination/p2/MLP"]
     assert row.word == "agrees" and row.parts["published"] == pytest.approx(0.03)
     assert "published: AIMD, ours: MLP" in row.remarks
-    assert any("last 10 of 60 ps, liquid" in remark for remark in row.remarks)
+    assert any(f"last 10 of {b.heated:g} ps, liquid" in remark for remark in row.remarks)
     assert table["S2/coordination/m4"].word == "not run"
     at_once = study.make_plan("minutes", potential=TETHERED)
     short = _rows(_found(at_once, tmp_path / "s", {
@@ -204,7 +205,8 @@ def test_temperature_of_melting_and_coordination_when_hot(tmp_path: Path) -> Non
 
 
 def test_three_phases(tmp_path: Path, glasses: list[Path]) -> None:
-    plan = study.make_plan("hours", potential=TETHERED, glasses=glasses)
+    four = study.BUDGETS["hours"].model_copy(update={"glasses": 4})
+    plan = study.make_plan("hours", potential=TETHERED, glasses=glasses, budget=four)
     found = _found(plan, tmp_path, {
         "crystal/structure": {"coordination": (4.0, 0.0), "porous_volume": (52.0, 0.5)},
         "melt-quench/01/liquid": {"coordination": (3.6, 0.03), "porous_volume": (60.0, 1.0)},
@@ -270,12 +272,15 @@ def test_moduli(tmp_path: Path, glasses: list[Path]) -> None:
     })  # fmt: skip
     table = _rows(found)
     for key in ("S4/K/l0/MLP", "S7/K/single/MLP"):  # the same run stands beside both
-        assert table[key].parts["published"] == pytest.approx(0.1)
+        expected = 0.1 * (plan.budget.hold / 100.0) ** 0.5
+        assert table[key].parts["published"] == pytest.approx(expected)
         assert table[key].word == "agrees"
     assert "not deposited" in table["S4/K/l100"].reason
     assert "hours" not in table["S7/K/super"].reason
     crystal = table["S8/K-volume/crystal/MLP"]
-    assert crystal.parts["published"] == pytest.approx(0.06 * (1500 / 4500) ** 0.5)
+    assert crystal.parts["published"] == pytest.approx(
+        0.06 * (plan.budget.npt_crystal / 4500) ** 0.5
+    )
     assert "Hill's average" in table["S8/K-elastic/crystal/MLP"].remarks
     assert table["S8/K-elastic/crystal/MLP"].word == "differs"
     glass = table["S8/K-volume/glass/MLP"]
