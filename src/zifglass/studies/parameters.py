@@ -175,6 +175,8 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "must be given"
     if groups_in(field):
+        if get_origin(field.annotation) is tuple:
+            return "`[]`"
         return "`{}`" if get_origin(field.annotation) is dict else ""
     return f"`{default_of(field)}`"
 
@@ -183,6 +185,8 @@ def _takes(field: FieldInfo) -> str:
     """The kind of value and its bounds, in words."""
     annotation = field.annotation
     if groups_in(field):
+        if get_origin(annotation) is tuple:
+            return "a list of groups"
         return "groups by name" if get_origin(annotation) is dict else "a group"
     # A tuple keeps its `...`; a union loses its None, which stands after the bounds.
     kinds = [annotation]
