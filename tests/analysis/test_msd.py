@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from zifglass.analysis.msd import frame_spacing, msd, unwrapped_chunks
+from zifglass.analysis.frame_times import frame_spacing
+from zifglass.analysis.msd import msd, unwrapped_chunks
 from zifglass.core import ArrayTrajectory, InputError, Structure
 from zifglass.core import cell as cells
 from zifglass.core.structure import masses_of
@@ -53,6 +54,34 @@ def test_is_the_direct_sum(wrapped: bool) -> None:
         std = atoms.std(axis=0, ddof=1) / np.sqrt(len(atoms))
         np.testing.assert_allclose(result.msd_std[row], std, rtol=1e-6, atol=1e-9)
     np.testing.assert_allclose(result.lags, 2.0 * np.arange(60))
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_uneven_frames_are_averaged_over_the_pairs_that_there_are(wrapped: bool) -> None:
+    # Stretches a tick and a half apart, a gap, and times with the noise of a text file.
+    ticks = np.concatenate([np.arange(0, 60, 2), np.arange(63, 90, 2), np.arange(120, 130)])
+    times = 2.5 * ticks + np.random.default_rng(3).uniform(-1e-3, 1e-3, len(ticks))
+    numbers = np.repeat([1, 7], [4, 3])
+    positions = walk(2, frames=130, atoms=7)[ticks]
+    given = np.array([cells.wrap(frame, SKEWED) for frame in positions]) if wrapped else positions
+    result = msd(
+        ArrayTrajectory.from_arrays(numbers, given, SKEWED, times=times, unwrapped=not wrapped),
+        fit_until=0.9,
+    )
+    masses = masses_of(numbers)
+    tracks = positions - np.einsum("a,tax->tx", masses / masses.sum(), positions)[:, None]
+    first, last = np.triu_indices(len(ticks))
+    squares = np.square(tracks[last] - tracks[first]).sum(axis=2)
+    lag = ticks[last] - ticks[first]
+    there = np.unique(lag)
+    np.testing.assert_allclose(result.lags, 2.5 * there, rtol=1e-4)
+    np.testing.assert_array_equal(result.origins, np.bincount(lag)[there])
+    for row, z in enumerate((1, 7)):
+        exact = [squares[lag == k][:, numbers == z].mean() for k in there]
+        np.testing.assert_allclose(result.msd[row], exact, rtol=1e-9, atol=1e-10)
+        fit = (there >= round(0.1 * 129)) & (there <= round(0.9 * 129))
+        slope = np.polyfit(2.5 * there[fit], np.array(exact)[fit], 1)[0]
+        assert result.diffusion[row] == pytest.approx(slope / 6, rel=1e-3)
 
 
 def test_constant_velocity_is_quadratic() -> None:
@@ -137,6 +166,12 @@ def test_what_cannot_be_done_is_refused() -> None:
     uneven = ArrayTrajectory.from_arrays([7, 7], positions, SKEWED, times=np.array([0, 1, 2, 4, 5]))
     with pytest.raises(InputError, match=r"evenly spaced.*frame 3"):
         frame_spacing(uneven)
+    backwards = ArrayTrajectory.from_arrays([7, 7], positions, SKEWED, times=np.arange(5.0)[::-1])
+    with pytest.raises(InputError, match=r"must increase.*-1 fs after.*frame 1"):
+        msd(backwards)
+    wild = np.array([0, 1, 2, 3 + 2**-0.5, 1e5])
+    with pytest.raises(InputError, match=r"no whole numbers of a common step"):
+        msd(ArrayTrajectory.from_arrays([7, 7], positions, SKEWED, times=wild))
     with pytest.raises(InputError, match="one per atom"):
         msd(timeless, timestep=0.5, groups=[1])
     with pytest.raises(InputError, match="no Zn here, only N"):

@@ -15,7 +15,7 @@ from ..core.settings import Settings, settings_from
 from ..core.statistics import mean_of_blocks
 from ..core.structure import Structure
 from .accumulate import accumulate, block_ranges, present
-from .msd import frame_spacing
+from .frame_times import frame_spacing
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.int64]

@@ -13,6 +13,7 @@ from pydantic import Field
 from ..core import InputError, Trajectory, as_trajectory
 from ..core.settings import Settings, settings_from
 from ..core.structure import masses_of, symbols_of
+from .frame_times import frame_ticks
 
 Array = NDArray[np.float64]
 
@@ -43,8 +44,9 @@ _defaults = MsdSettings()
 class Msd:
     """Mean squared displacements, one row per species.
 
-    lags (lags,): fs, from 0 to the length of the trajectory. species: the rows. msd, msd_std
-    (species, lags): Å², averaged over atoms and all time origins. diffusion, diffusion_std
+    lags (lags,): fs, from 0 to the length of the trajectory; of unevenly spaced frames, those
+    that some pair of frames has. species: the rows. msd, msd_std (species, lags): Å², averaged
+    over atoms and all time origins. diffusion, diffusion_std
     (species,): Å²/fs (1 Å²/fs = 1e-5 m²/s), the slope over `fit` (from, until; fs) divided
     by 6; exponent (species,): d ln MSD / d ln t there: 1 for diffusion, 0 for atoms in a cage,
     2 for free flight. origins (lags,): time origins of each lag. std: see `msd`.
@@ -81,25 +83,26 @@ def msd(
 
     Positions are made continuous (a move beyond half the cell between two frames cannot be
     told from its image) and freed of the drift of the centre of mass of all atoms. By FFT, so
-    O(frames log frames). timestep: fs between frames, for a source without times. groups
-    (atoms,): whole numbers; atoms of one group move together and count as one in the std, which
-    is the standard error over independently moving groups (each atom its own if not given).
-    Raises InputError on fewer than two frames, no times, uneven times.
+    O(frames log frames). Frames need not be evenly spaced: each lag is averaged over the pairs
+    of frames that are that far apart. timestep: fs between frames, for a source without times.
+    groups (atoms,): whole numbers; atoms of one group move together and count as one in the
+    std, which is the standard error over independently moving groups (each atom its own if not
+    given). Raises InputError on fewer than two frames, no times, times that do not increase or
+    have no common step.
     """
     trajectory = as_trajectory(trajectory)
     settings = settings_from(
         MsdSettings, {"fit_from": fit_from, "fit_until": fit_until, "memory": memory}
     )
-    step = frame_spacing(trajectory, timestep)
-    frames, atoms = len(trajectory), len(trajectory.numbers)
+    pairs = _Pairs(*frame_ticks(trajectory, timestep))
     elements, kinds = np.unique(trajectory.numbers, return_inverse=True)
-    slope, window = _fit_weights(frames, step, settings)
-    sums = _ClusterSums(len(elements), frames, slope)
-    labels = _checked_groups(groups, atoms)
-    for batch in _batches(labels, frames, settings.memory):
-        sums.add(_tracks(trajectory, batch), kinds[batch], labels[batch])
+    slope, window = _fit_weights(pairs, settings)
+    sums = _ClusterSums(len(elements), pairs, slope)
+    labels = _checked_groups(groups, len(trajectory.numbers))
+    for batch in _batches(labels, pairs.length, settings.memory):
+        sums.add(_tracks(trajectory, batch, pairs), kinds[batch], labels[batch])
     mean, std, diffusion, diffusion_std = sums.results()
-    lags = step * np.arange(frames, dtype=np.float64)
+    lags = pairs.lags
     return Msd(
         lags=lags,
         species=tuple(symbols_of(elements)),
@@ -109,37 +112,29 @@ def msd(
         diffusion_std=diffusion_std / 6.0,
         exponent=_exponents(lags[window], mean[:, window]),
         fit=(float(lags[window][0]), float(lags[window][-1])),
-        origins=np.arange(frames, 0, -1),
+        origins=pairs.origins,
     )
 
 
-def frame_spacing(trajectory: Trajectory, timestep: float | None = None) -> float:
-    """fs between frames: `timestep` where given, else from the times, which must be even."""
-    if len(trajectory) < 2:
-        raise InputError(
-            f"motion needs at least two frames; got {len(trajectory)}", trajectory.source
-        )
-    if timestep is not None:
-        if not (np.isfinite(timestep) and timestep > 0):
-            raise InputError(f"a timestep is a positive number of fs; got {timestep}")
-        return float(timestep)
-    times = trajectory.times
-    if times is None:
-        raise InputError(
-            "these frames carry no times: give the time between frames in fs", trajectory.source
-        )
-    steps = np.diff(times)
-    step = float(np.median(steps))
-    uneven = np.nonzero(~(np.abs(steps - step) <= 1e-3 * abs(step)))[0]
-    if step <= 0 or len(uneven):
-        frame = int(uneven[0]) + 1 if len(uneven) else 1
-        raise InputError(
-            f"frames must be evenly spaced in time (here {step:g} fs); the spacing before this "
-            f"one is {steps[frame - 1]:g} fs",
-            trajectory.source,
-            frame=frame,
-        )
-    return float(times[-1] - times[0]) / (len(times) - 1)
+class _Pairs:
+    """Which lags the pairs of frames have, and how many pairs each.
+
+    ticks (frames,): times in whole numbers of `step` (fs) since the first. length: the number
+    of ticks. present (length,): 1 where there is a frame. steps (lags,): the lags that occur, in
+    ticks, and lags in fs; origins (lags,): their pairs.
+    """
+
+    def __init__(self, step: float, ticks: NDArray[np.int64]) -> None:
+        self.ticks, self.length = ticks, int(ticks[-1]) + 1
+        self.even = self.length == len(ticks)
+        self.present = np.zeros(self.length)
+        self.present[ticks] = 1.0
+        counts = np.arange(self.length, 0, -1)
+        if not self.even:
+            counts = np.rint(_correlated(self.present, self.present)).astype(np.int64)
+        self.steps = np.nonzero(counts)[0]
+        self.origins = counts[self.steps]
+        self.lags = step * self.steps.astype(np.float64)
 
 
 def unwrapped_chunks(trajectory: Trajectory, size: int = _CHUNK) -> Iterator[Array]:
@@ -166,26 +161,56 @@ def unwrapped_chunks(trajectory: Trajectory, size: int = _CHUNK) -> Iterator[Arr
         yield continuous
 
 
-def _tracks(trajectory: Trajectory, batch: NDArray[np.int64]) -> Array:
-    """(atoms of the batch, 3, frames): continuous, free of drift, from zero at the start."""
+def _tracks(trajectory: Trajectory, batch: NDArray[np.int64], pairs: _Pairs) -> Array:
+    """(atoms of the batch, 3, ticks): continuous, free of drift, from zero at the start, and zero
+    where there is no frame."""
     masses = masses_of(trajectory.numbers)
     masses = masses / masses.sum()
-    tracks = np.empty((len(batch), 3, len(trajectory)))
+    tracks = np.zeros((len(batch), 3, pairs.length))
     start = 0
     for positions in unwrapped_chunks(trajectory):
         drift = np.einsum("a,tax->tx", masses, positions)
         part = positions[:, batch] - drift[:, None]
-        tracks[:, :, start : start + len(part)] = np.moveaxis(part, 0, -1)
+        tracks[:, :, pairs.ticks[start : start + len(part)]] = np.moveaxis(part, 0, -1)
         start += len(part)
-    return tracks - tracks[:, :, :1]
+    tracks -= tracks[:, :, :1].copy()
+    return tracks if pairs.even else tracks * pairs.present
 
 
-def _msd_of_tracks(tracks: Array) -> Array:
-    """(atoms, frames): MSD of each track over all origins; Calandrini et al.,
-    DOI 10.1051/sfn/201112010: the squares by running sums, the products by FFT."""
+def _msd_of_tracks(tracks: Array, pairs: _Pairs) -> Array:
+    """(atoms, lags): MSD of each track over all origins."""
+    return _msd_of_even(tracks) if pairs.even else _msd_of_uneven(tracks, pairs)
+
+
+def _msd_of_uneven(tracks: Array, pairs: _Pairs) -> Array:
+    """With m_t = 1 where there is a frame and r_t = 0 elsewhere, the sum over the pairs of lag k
+    is Σ_t m_t+k r_t² + m_t r_t+k² - 2 r_t · r_t+k: correlations all, by FFT."""
+    means = tracks.sum(axis=2, keepdims=True) / pairs.present.sum()
+    centred = (tracks - means) * pairs.present
+    squares = np.square(centred).sum(axis=1)
+    sums = _correlated(squares, pairs.present) + _correlated(pairs.present, squares)
+    sums -= 2.0 * _correlated(centred, centred).sum(axis=1)
+    result = sums[:, pairs.steps] / pairs.origins
+    result[:, 0] = 0.0
+    return np.asarray(np.maximum(result, 0.0))
+
+
+def _correlated(first: Array, second: Array) -> Array:
+    """Σ_t first_t second_t+k over the last axis, k = 0 … length - 1."""
+    from scipy import fft  # a quarter of a second to import
+
+    size = first.shape[-1]
+    length = fft.next_fast_len(2 * size - 1, real=True)
+    one = np.conj(fft.rfft(first, n=length))
+    return np.asarray(fft.irfft(one * fft.rfft(second, n=length), n=length)[..., :size])
+
+
+def _msd_of_even(tracks: Array) -> Array:
+    """Calandrini et al., DOI 10.1051/sfn/201112010: the squares by running sums, the products
+    by FFT."""
     frames = tracks.shape[-1]
     centred = tracks - tracks.mean(axis=2, keepdims=True)
-    from scipy import fft  # a quarter of a second to import
+    from scipy import fft
 
     length = fft.next_fast_len(2 * frames - 1, real=True)
     power = np.square(np.abs(fft.rfft(centred, n=length, axis=2))).sum(axis=1)
@@ -206,9 +231,9 @@ class _ClusterSums:
     G / (G - 1) Σ (S_g - n_g m)² / N².
     """
 
-    def __init__(self, species: int, frames: int, slope: Array) -> None:
-        self._slope = slope
-        shape = (species, frames + 1)  # the last column is the slope of the fit
+    def __init__(self, species: int, pairs: _Pairs, slope: Array) -> None:
+        self._slope, self._pairs = slope, pairs
+        shape = (species, len(slope) + 1)  # the last column is the slope of the fit
         self._sum, self._square, self._cross = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self._atoms, self._atoms_square = np.zeros(species), np.zeros(species)
         self._groups = np.zeros(species)
@@ -221,7 +246,7 @@ class _ClusterSums:
                 self._add_groups(int(kind), tracks[chosen[bounds[0] : bounds[-1]]], bounds)
 
     def _add_groups(self, kind: int, tracks: Array, bounds: NDArray[np.int64]) -> None:
-        of_atoms = _msd_of_tracks(tracks)
+        of_atoms = _msd_of_tracks(tracks, self._pairs)
         of_atoms = np.column_stack([of_atoms, of_atoms @ self._slope])
         sums = np.add.reduceat(of_atoms, bounds[:-1] - bounds[0], axis=0)
         sizes = np.diff(bounds).astype(np.float64)
@@ -262,9 +287,9 @@ def _checked_groups(groups: Any, atoms: int) -> NDArray[np.int64]:
     return array.astype(np.int64)
 
 
-def _batches(groups: NDArray[np.int64], frames: int, memory: float) -> Iterator[NDArray[np.int64]]:
+def _batches(groups: NDArray[np.int64], ticks: int, memory: float) -> Iterator[NDArray[np.int64]]:
     """Atoms in batches whose tracks fit `memory` (MB), groups kept whole."""
-    most = max(1, int(memory * 1e6 / (2 * 24 * frames)))
+    most = max(1, int(memory * 1e6 / (2 * 24 * ticks)))
     order = np.argsort(groups, kind="stable")
     for bounds in _whole_groups(_bounds(groups[order]), most):
         yield np.sort(order[bounds[0] : bounds[-1]])
@@ -275,16 +300,17 @@ def _bounds(labels: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.append(np.unique(labels, return_index=True)[1], len(labels))
 
 
-def _fit_weights(frames: int, step: float, settings: MsdSettings) -> tuple[Array, slice]:
-    """Weights (frames,) whose product with an MSD is its least-squares slope, and the window."""
-    longest = frames - 1
-    first = max(1, round(settings.fit_from * longest))
-    last = round(settings.fit_until * longest)
-    weights = np.zeros(frames)
+def _fit_weights(pairs: _Pairs, settings: MsdSettings) -> tuple[Array, slice]:
+    """Weights (lags,) whose product with an MSD is its least-squares slope, and the window."""
+    longest = pairs.length - 1
+    low = max(1, round(settings.fit_from * longest))
+    first = int(np.searchsorted(pairs.steps, low))
+    last = int(np.searchsorted(pairs.steps, round(settings.fit_until * longest), side="right")) - 1
+    weights = np.zeros(len(pairs.lags))
     if last <= first:  # too short for a slope: NaN, not a guess
         weights[:] = np.nan
         return weights, slice(first, first + 1)
-    time = step * np.arange(first, last + 1)
+    time = pairs.lags[first : last + 1]
     deviation = time - time.mean()
     weights[first : last + 1] = deviation / (deviation @ deviation)
     return weights, slice(first, last + 1)

@@ -25,11 +25,12 @@ from .accumulate import block_ranges
 from .angles import AnglesAccumulator, AnglesSettings
 from .bonds import BondsAccumulator, BondsSettings
 from .coordination import CoordinationAccumulator, CoordinationSettings
+from .frame_times import frame_spacing, frame_ticks, frame_times
 from .linker_settings import LinkerSettings
 from .linkers import LinkerAccumulator
 from .melting import melting
 from .melting_clocks import Melting, MeltingSettings
-from .msd import frame_spacing, msd
+from .msd import msd
 from .network import NetworkSettings, network
 from .pmf import pmf_of_rdf
 from .pore_series import pore_series
@@ -42,6 +43,9 @@ from .survey_settings import IN_TIME, QUANTITIES, Quantity, SurveySettings
 __all__ = ["IN_TIME", "QUANTITIES", "Quantity", "Survey", "SurveySettings", "survey"]
 
 Report = Callable[[int, int], None]
+_clocks: dict[Quantity, Callable[[Trajectory], object]] = {
+    "msd": frame_ticks, "bonds": frame_spacing, "melting": frame_times,
+}  # fmt: skip
 _few = 3  # frames that are not worth starting processes for
 
 
@@ -81,9 +85,10 @@ def survey(
     """All quantities that `settings` ask for of every trajectory, on `processes` processes.
 
     Without a choice, quantities in time are left out (and said so in `skipped`) where there is
-    one frame or no clock; asked for by name they are refused. report(done, total) is called as
-    frames and pores are done. Raises InputError on overlapping atoms and on what the quantities
-    refuse, with the frame, ZifglassError where a process is killed.
+    one frame or no clock, bond lifetimes where times are uneven; asked for by name they are
+    refused. report(done, total) is called as frames and pores are done. Raises InputError on
+    overlapping atoms and on what the quantities refuse, with the frame, ZifglassError where a
+    process is killed.
     """
     settings = settings or SurveySettings()
     choices = {name: _wanted(trajectory, settings) for name, trajectory in trajectories.items()}
@@ -147,13 +152,14 @@ def _wanted(
 ) -> tuple[tuple[Quantity, ...], dict[str, str]]:
     wanted = QUANTITIES if settings.quantities is None else settings.quantities
     skipped: dict[str, str] = {}
-    if any(quantity in IN_TIME for quantity in wanted):
+    for quantity in IN_TIME:
         try:
-            frame_spacing(trajectory)
+            if quantity in wanted:
+                _clocks[quantity](trajectory)
         except InputError as error:
             if settings.quantities is not None:
                 raise
-            skipped = dict.fromkeys(IN_TIME, error.message)
+            skipped[quantity] = error.message
     return tuple(q for q in wanted if q not in skipped), skipped
 
 
