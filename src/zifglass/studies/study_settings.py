@@ -147,7 +147,8 @@ class Study(Settings):
     linkers: dict[str, str] = Field(
         default_factory=dict,
         description="Name → file of a linker (as --linker) that is looked for in all runs, "
-        "analyses and sweeps, beside imidazolate, 2-methylimidazolate and benzimidazolate.",
+        "analyses and sweeps, beside imidazolate, 2-methylimidazolate and benzimidazolate: "
+        "{ica: ica.xyz}.",
     )
     protocols: dict[str, ProtocolEntry] = Field(
         default_factory=dict, description="Name → molecular dynamics."
