@@ -60,7 +60,7 @@ def template(
         ),
         f"# By name, each a named potential (zifglass potential list) or a file.\n"
         f"potentials:\n  {_label(potential)}: {yaml_of(potential)}",
-        f"# {_described(Study, 'linkers')}\n#linkers: {}",
+        f"# {_described(Study, 'linkers')}\n#linkers: {{}}",
         _section(
             "protocols",
             "Molecular dynamics. The times here are short, to see it work; the published glasses\n"
