@@ -271,3 +271,9 @@ def test_bad_input(tmp_path: Path) -> None:
         scattering_of_rdf(rdf(salt, r_max=24.0, bins=24))
     with pytest.raises(InputError, match="taper"):
         partial_structure_factors(rdf(salt, r_max=4.0, bins=400), Q, taper_from=12.0)
+
+
+def test_a_measured_file_that_windows_has_touched_reads_alike(tmp_path: Path) -> None:
+    (tmp_path / "a.dofr").write_bytes(b"\xef\xbb\xbf1.0 0.5 0.1\r\n2.0 0.25\r\n")
+    measured = read_measured(tmp_path / "a.dofr")
+    np.testing.assert_array_equal([measured.x, measured.y], [[1.0, 2.0], [0.5, 0.25]])

@@ -100,6 +100,13 @@ def test_bad_files_say_where_and_what(text: str, message: str, tmp_path: Path) -
     assert "bad.yaml" in str(caught.value)
 
 
+def test_a_file_that_windows_has_touched_reads_alike(tmp_path: Path) -> None:
+    path = tmp_path / "protocol.yaml"
+    write_protocol(path, every_segment())
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert read_protocol(path) == every_segment()
+
+
 def test_line_of_the_segment_is_named(tmp_path: Path) -> None:
     path = tmp_path / "bad.yaml"
     good = "- {name: a, ensemble: nve, duration: 1 ps}\n"

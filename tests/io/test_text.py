@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from zifglass.core import InputError
 from zifglass.io import text
-from zifglass.io.text import LineScanner, parse_rows, word
+from zifglass.io.text import BOM, LineScanner, parse_rows, word
 
 spelled = st.one_of(
     st.floats(allow_nan=False).map(repr),
@@ -67,10 +67,11 @@ def test_a_false_count_asks_for_no_memory() -> None:
     ended=st.booleans(),
     steps=st.lists(st.integers(min_value=0, max_value=7), max_size=30),
     block=st.integers(min_value=1, max_value=30),
+    mark=st.sampled_from([b"", BOM]),
 )
 @settings(deadline=None)
 def test_the_scanner_is_splitting_at_newlines(
-    lines: list[bytes], ended: bool, steps: list[int], block: int
+    lines: list[bytes], ended: bool, steps: list[int], block: int, mark: bytes
 ) -> None:
     content = b"\n".join(lines) + (b"\n" if ended and lines else b"")
     expected = content.split(b"\n")
@@ -78,7 +79,7 @@ def test_the_scanner_is_splitting_at_newlines(
         expected.pop()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(text, "_buffer_bytes", block)
-        scanner = LineScanner(io.BytesIO(content))
+        scanner = LineScanner(io.BytesIO(mark + content))
         place = 0
         for step in steps:
             if step == 0:
@@ -91,4 +92,4 @@ def test_the_scanner_is_splitting_at_newlines(
                 place += passed
             assert scanner.number == place + 1
             before = b"".join(line + b"\n" for line in expected[:place])
-            assert scanner.offset == min(len(before), len(content))
+            assert scanner.offset == len(mark) + min(len(before), len(content))

@@ -185,7 +185,7 @@ def _table(path: Path | None, *, columns: int) -> dict[int, Array] | None:
     """step → `columns` numbers after step and time; a last line without an end is left out."""
     if path is None:
         return None
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     rows: dict[int, Array] = {}
     for number, line in enumerate(text[: text.rfind("\n") + 1].splitlines(), start=1):
         words = line.split()

@@ -110,7 +110,7 @@ def read_input(path: str | Path) -> Input:
     """The tree of the CP2K input or restart file at `path`."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise InputError(f"cannot read this CP2K input: {error.strerror}", path) from error
     return parse(text, source=path)

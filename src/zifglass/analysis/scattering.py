@@ -261,7 +261,7 @@ def read_measured(path: str | Path) -> Measured:
     path = Path(path)
     rows = []
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:
         raise InputError(f"cannot read this file: {error.strerror}", path) from error
     for number, line in enumerate(text.splitlines(), start=1):

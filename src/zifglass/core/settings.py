@@ -54,9 +54,11 @@ def values_in(path: str | Path) -> dict[str, Any]:
 
     path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        values = yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {}
     except OSError as error:
         raise InputError(f"cannot read these settings: {error.strerror}", path) from error
+    except UnicodeDecodeError as error:
+        raise InputError("this is no text, so no settings", path) from error
     except yaml.YAMLError as error:
         raise InputError(f"this is not YAML: {error}".replace("\n", " "), path) from None
     if not isinstance(values, dict):

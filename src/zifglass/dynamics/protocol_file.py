@@ -57,7 +57,7 @@ def read_protocol(path: str | Path) -> Protocol:
     """The protocol in a YAML file; raises InputError with file and line."""
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the protocol: {error}", path) from error
     try:

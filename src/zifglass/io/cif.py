@@ -46,7 +46,7 @@ def read(path: Path, options: ReadOptions) -> ArrayTrajectory:
         raise InputError("a CIF states its own cell: leave the given one out", path)
     _check(text, path)
     try:
-        with path.open(encoding="utf-8", errors="replace") as file, \
+        with path.open(encoding="utf-8-sig", errors="replace") as file, \
                 warnings.catch_warnings(record=True) as caught:  # fmt: skip
             warnings.simplefilter("always")
             images = list(read_cif(file, index=slice(None)))

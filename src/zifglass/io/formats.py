@@ -14,7 +14,7 @@ from zifglass.core.files import check_writable
 from . import chunks, native
 from .hdf5 import Precision
 from .options import ReadOptions, SpeciesMap
-from .text import open_binary
+from .text import BOM, open_binary
 
 _modules = {
     "extxyz": ".extxyz",
@@ -99,7 +99,7 @@ def _read_folder(folder: Path) -> Trajectory:
 def recognised(path: Path) -> str:
     """The name of the format of a file. Raises InputError if it is empty, missing or unknown."""
     with open_binary(path) as file:
-        head = file.read(_head_bytes)
+        head = file.read(_head_bytes).removeprefix(BOM)
     if not head.strip():
         raise InputError("the file is empty", path)
     by_content = [name for name in FORMATS if _module(name).recognise(path, head)]

@@ -22,6 +22,9 @@ from .options import ReadOptions
 
 Array = NDArray[np.float64]
 
+BOM = b"\xef\xbb\xbf"
+"""What editors on Windows put before UTF-8 text; passed over wherever text is read."""
+
 _buffer_bytes = 1 << 22
 
 
@@ -36,7 +39,7 @@ def open_binary(path: Path) -> IO[bytes]:
 def text_of(path: Path) -> str:
     """The whole of a small text file; raises InputError if it cannot be read or is not text."""
     with open_binary(path) as file:
-        content = file.read()
+        content = file.read().removeprefix(BOM)
     if not content.strip():
         raise InputError("the file is empty", path)
     try:
@@ -58,13 +61,14 @@ class LineScanner:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
-        self._buffer = b""
+        head = file.read(len(BOM))
+        self._buffer = head.removeprefix(BOM)
+        self._buffer_offset = len(head) - len(self._buffer)
+        self._read = len(head)
         self._ends: NDArray[np.int64] = np.empty(0, dtype=np.int64)  # one past each newline
         self._next = 0
         self._start = 0  # of the next line in the buffer
-        self._buffer_offset = 0
         self._finished = False
-        self._read = 0
         self._padded = False
         self.number = 1
 

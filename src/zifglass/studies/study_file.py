@@ -115,7 +115,7 @@ def nearest(name: str, known: Sequence[str]) -> str:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
     except UnicodeDecodeError as error:
         raise InputError("this is no text, so no study file", path) from error
     except OSError as error:
