@@ -26,7 +26,9 @@ def frame_times(trajectory: Trajectory, timestep: float | None = None) -> Array:
     times = trajectory.times
     if times is None:
         raise InputError(
-            "these frames carry no times: give the time between frames in fs", trajectory.source
+            "these frames carry no times: give the timestep in fs (--timestep: of the run for a "
+            "LAMMPS dump, between frames for other files)",
+            trajectory.source,
         )
     steps = np.diff(times)
     if not (steps > 0).all():

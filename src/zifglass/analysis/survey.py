@@ -344,6 +344,11 @@ def _results(
         results["pmf"] = pmf_of_rdf(results["rdf"], pair, temperature=temperature)
     if "pores" in wanted:
         results["pores"] = pore_series(answers)
+    if "linkers" in wanted and results["linkers"].expected and not results["linkers"].intact.any():
+        notes.append(
+            "not one linker is whole in any frame: check the elements (species map), the units and "
+            "the cell"
+        )
     results |= {q: answers[q, 0] for q in ("msd", "melting") if q in wanted}
     return {quantity: results[quantity] for quantity in QUANTITIES if quantity in wanted}
 

@@ -46,6 +46,13 @@ def analyse(
         float | None,
         typer.Option(help="fs per step of the file's clock, or between frames without one."),
     ] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option(
+            help="Cell in Å for files without one: 3 lengths, 3 lengths and 3 angles (degrees), or "
+            "9 components."
+        ),
+    ] = None,
     temperature: Annotated[
         float | None, typer.Option(help="K, for the PMF. Default: the frames' own, else 300.")
     ] = None,
@@ -74,7 +81,7 @@ def analyse(
     from zifglass.core.files import check_writable
     from zifglass.core.machine import usable_cores
     from zifglass.core.settings import settings_from
-    from zifglass.io import read, species_map_from_text
+    from zifglass.io import cell_from_text, read, species_map_from_text
     from zifglass.report.measured import measured_files
     from zifglass.report.structure import write_surveys
 
@@ -87,12 +94,14 @@ def analyse(
         values["temperature"] = temperature
     settings = settings_from(SurveySettings, values, changes=change or ())
     mapping = None if species_map is None else species_map_from_text(species_map)
+    box = None if cell is None else cell_from_text(cell)
     beside = measured_files(measured or [], settings)
     paths = _expanded(trajectories)
-    chosen = {
-        name: _stretch(read(path, species_map=mapping, timestep=timestep), first, last)[::every]
+    read_all = {
+        name: read(path, species_map=mapping, timestep=timestep, cell=box)
         for name, path in zip(_names(paths), paths, strict=True)
     }
+    chosen = {name: _stretch(t, first, last)[::every] for name, t in read_all.items()}
     looked_for = with_linkers(
         settings.linkers, linker, {t.source: t[0] for t in chosen.values()}, donor=settings.donor
     )
@@ -155,9 +164,12 @@ def _stretch(trajectory: Trajectory, first: float | None, last: float | None) ->
     low, high = -np.inf if first is None else first, np.inf if last is None else last
     inside = np.nonzero((clock >= low - 1e-9) & (clock <= high + 1e-9))[0]
     if not len(inside):
-        unit = "frames" if times is None else "ps"
+        what = (
+            "frame number (these frames carry no times: --timestep)" if times is None else "frame"
+        )
+        unit = "" if times is None else " ps"
         raise InputError(
-            f"no frame between {low:g} and {high:g} {unit}; there are {clock[0]:g} to "
+            f"no {what} between {low:g} and {high:g}{unit}; there are {clock[0]:g} to "
             f"{clock[-1]:g}",
             trajectory.source,
         )

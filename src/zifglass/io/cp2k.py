@@ -180,7 +180,7 @@ def _cells(path: Path, options: ReadOptions) -> tuple[NDArray[np.int64], Array]:
         if options.cell is None:
             raise InputError(
                 f"no cell: there is no {beside_it.name if beside_it else '.cell file'} beside "
-                "this file; give one with cell (zifglass convert --cell, Å)", path,
+                "this file; give one with cell (--cell, Å)", path,
             )  # fmt: skip
         return np.array([-1]), options.cell[None]
     if options.cell is not None:

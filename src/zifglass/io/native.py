@@ -87,6 +87,8 @@ class NativeReader(Trajectory):
         time, energy, temperature = (
             None if value is None else float(value) for value in scalars.values()
         )
+        if time is None and self.times is not None:
+            time = float(self.times[index])
         return Frame(
             structure,
             time=time,
@@ -167,6 +169,11 @@ class NativeTrajectory(NativeReader):
     def __len__(self) -> int:
         return self._frames
 
+    def keep_time(self, timestep: float) -> None:
+        """Frames `timestep` fs apart, where the file says nothing of time."""
+        if self._times is None:
+            self._times = timestep * np.arange(self._frames)
+
     @property
     def times(self) -> Array | None:
         return self._times
@@ -199,8 +206,11 @@ class NativeTrajectory(NativeReader):
 
 
 def read(path: Path, options: ReadOptions) -> NativeTrajectory:
-    """Open one native file."""
-    return NativeTrajectory(path)
+    """Open one native file; `options.timestep` is the clock of one without times."""
+    trajectory = NativeTrajectory(path)
+    if options.timestep is not None:
+        trajectory.keep_time(options.timestep)
+    return trajectory
 
 
 def write(

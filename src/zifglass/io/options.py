@@ -85,7 +85,7 @@ class ReadOptions:
         """The cell that the caller gave for a file without one."""
         if self.cell is None:
             raise NoCellError(
-                "this file has no cell: give one with cell (zifglass convert --cell, Å)",
+                "this file has no cell: give one with cell (--cell, Å)",
                 path,
                 line=line,
             )
