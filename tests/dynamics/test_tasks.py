@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -14,7 +20,9 @@ from typer.testing import CliRunner
 from zifglass.cli.main import app
 from zifglass.core import Potential, Stopped, ZifglassError
 from zifglass.dynamics import RunSettings, WatchSettings, named_protocol, read_thermo, stops, tasks
+from zifglass.dynamics.checkpoint import Checkpoint, newest_first
 from zifglass.dynamics.quench import glass_transition
+from zifglass.dynamics.state import State
 from zifglass.dynamics.tasks import Task, carry_out, carry_out_all
 from zifglass.io import write
 
@@ -62,6 +70,50 @@ def test_replicas_that_stop_or_fail_say_so(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ZifglassError, match="1 of 1 runs failed"):
         carry_out_all([_task(tmp_path / "file" / "below")], cores=1)
+
+
+def run_long_replicas(folder: str) -> None:
+    """Two runs that would take days, in the process that the next test kills."""
+    protocol = named_protocol("melt-quench", changes=[*_short, "t_max=1e6"])
+    carry_out_all(
+        [replace(_task(Path(folder) / f"replica-{i}"), protocol=protocol) for i in (1, 2)], cores=2
+    )
+
+
+def _status(folder: Path) -> dict[str, Any]:
+    path = folder / "status.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def _wait_until(done: Callable[[], bool], what: str) -> None:
+    for _ in range(1200):
+        if done():
+            return
+        time.sleep(0.1)
+    pytest.fail(f"two minutes later {what}")
+
+
+def test_replicas_stop_with_a_checkpoint_when_their_parent_is_killed(tmp_path: Path) -> None:
+    program = f"from {__name__} import run_long_replicas as run; run({str(tmp_path)!r})"
+    root = Path(__file__).resolve().parents[2]
+    parent = subprocess.Popen([sys.executable, "-c", program], cwd=root)
+    folders = [tmp_path / f"replica-{i}" for i in (1, 2)]
+    try:
+        _wait_until(lambda: all(_status(f).get("step", 0) > 0 for f in folders), "no run goes on")
+        assert parent.poll() is None
+    finally:
+        parent.kill()
+        parent.wait()
+    _wait_until(
+        lambda: all(_status(f)["status"] == "stopped" for f in folders),
+        "the runs of a killed process still go on",
+    )
+    for folder in folders:
+        status = _status(folder)
+        assert status["reason"] == "SIGTERM received"
+        _, saved = next(iter(newest_first(folder / "checkpoints")))
+        assert isinstance(saved, Checkpoint)
+        assert State(32, saved.data).step == status["step"]
 
 
 def test_melt_quench_on_the_command_line_resumed_twice(

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core import Frame, InputError, Trajectory, ZifglassError
+from ..core.machine import end_with_parent
 from ..core.neighbors import neighbor_list
 from .accumulate import block_ranges
 from .angles import AnglesAccumulator, AnglesSettings
@@ -230,7 +231,8 @@ def _run(jobs: list[_Job], processes: int) -> Iterator[tuple[tuple[str, str, int
 @contextmanager
 def _pool(processes: int) -> Iterator[ProcessPoolExecutor]:
     """Spawned processes (OpenMP hangs after a fork), ended at once when a job fails."""
-    pool = ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn"))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, mp_context=context, initializer=end_with_parent)
     try:
         yield pool
     except BrokenProcessPool as error:

@@ -21,7 +21,7 @@ from zifglass.core import (
     Structure,
     ZifglassError,
 )
-from zifglass.core.machine import usable_cores
+from zifglass.core.machine import end_with_parent, usable_cores
 from zifglass.potentials import load_potential
 
 from .committee_check import CommitteeAgreement
@@ -86,7 +86,8 @@ def carry_out(
 
 def carry_out_all(tasks: Sequence[Task], *, cores: int | None = None) -> None:
     """Every task in a process of its own, as many at a time as there are `cores` (all unless
-    given), the cores divided among them. Signals to stop are passed on.
+    given), the cores divided among them. Signals to stop are passed on; when this process is
+    killed, the runs stop with a checkpoint.
 
     Raises Stopped if any run was stopped with everything saved, ZifglassError naming the ones
     that failed.
@@ -157,6 +158,7 @@ class _Crew:
 
 def _work(task: Task, threads: int) -> None:
     """In the child: one run, its end told by the exit status."""
+    end_with_parent()
     os.environ["OMP_NUM_THREADS"] = str(threads)
     name = task.folder.name
     try:

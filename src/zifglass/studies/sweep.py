@@ -16,6 +16,7 @@ import numpy as np
 
 from zifglass import dynamics, mechanics, read
 from zifglass.core import InputError, Structure
+from zifglass.core.machine import end_with_parent
 
 from .potential import load
 
@@ -70,7 +71,9 @@ def run_sweep(sweep: Sweep, *, workers: int = 1) -> None:
             for step in steps:
                 carry_out(step)
         else:
-            with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            with ProcessPoolExecutor(
+                workers, mp_context=get_context("spawn"), initializer=end_with_parent
+            ) as pool:
                 list(pool.map(carry_out, steps))
 
 
