@@ -220,6 +220,23 @@ def test_diffusion_is_liquid_with_its_onset(onset: float, diffusion: float) -> N
     assert all(clock.reading == 1 for clock in result.clocks)
 
 
+def test_a_melt_that_has_just_begun_is_solid_no_more() -> None:
+    """Cut where the first clock leaves the crystal, long before the liquid is sure."""
+    melt = Synthetic(11, 60)
+    melt.melts(30.0, diffusion=0.05)
+    trajectory = melt.trajectory()
+    whole = melting(trajectory, reference=CRYSTAL)
+    left = {clock.onset for clock in whole.clocks}
+    words = []
+    for end in np.arange(20.0, 60.0, 1.0):
+        result = melting(trajectory[: round(end * units.ps / SPACING)], reference=CRYSTAL)
+        words.append(result.verdict.word)
+        seen = [t for t in left if t is not None and t <= result.clocks[0].times[-1]]
+        assert not (len(seen) == 3 and words[-1] == "solid"), end
+    order = [word for k, word in enumerate(words) if k == 0 or word != words[k - 1]]
+    assert order == ["solid", "undecided", "liquid"]
+
+
 def test_single_defect_is_solid() -> None:
     """One linker is torn off one of its Zn for good."""
     one = Synthetic(21, 30)

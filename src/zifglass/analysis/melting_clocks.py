@@ -90,7 +90,8 @@ class History:
 @dataclass(frozen=True, eq=False)
 class Clock:
     """One of the three: `values` (windows,) at `times` (fs), 0 at the solid and 1 at the liquid
-    level of `levels`. reading: −1 abstains, 0 solid, 1 liquid, between otherwise. onset: fs,
+    level of `levels`. reading: −1 abstains, 0 solid, 1 liquid, between otherwise, from the last
+    three windows; for 0 the very last must be solid too. onset: fs,
     when it last stood at the solid level before it passed the liquid one; None if it has not."""
 
     name: str
@@ -170,8 +171,12 @@ def _clock(
     if not known.any() or not known[-1]:
         return Clock(name, label, times, values, levels, -1.0, None)
     solid, liquid = levels
-    recent = float(np.median(values[known][-3:]))
-    reading = float(np.clip((recent - solid) / (liquid - solid), 0.0, 1.0))
+    recent, latest = (
+        float(np.clip((value - solid) / (liquid - solid), 0.0, 1.0))
+        for value in (np.median(values[known][-3:]), values[known][-1])
+    )
+    # One that has only just left the solid level no longer says solid, and not yet liquid.
+    reading = recent or min(latest, 0.5)
     onset = None
     if reading == 1.0:
         low = np.nonzero(known & (values <= solid))[0]

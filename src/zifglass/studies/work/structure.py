@@ -63,7 +63,7 @@ def analyse_stage(
     )
 
 
-@stage_kind("analyse", method=1)
+@stage_kind("analyse", method=2)
 def analyse(context: StageContext) -> None:
     """results.json, and a table and a figure per quantity, as `zifglass analyse` leaves them."""
     from zifglass.analysis.survey import SurveySettings, survey
