@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +19,7 @@ from zifglass.dynamics import read_thermo as read_own_thermo
 from zifglass.dynamics import run, write_protocol
 from zifglass.dynamics.lammps import (
     collect,
+    from_file,
     read_thermo,
     run_deck,
     through_fix_external,
@@ -129,6 +132,28 @@ def test_a_cluster_deck_by_name_of_the_protocol(tmp_path: Path) -> None:
     assert inputs[-1].name in (tmp_path / "deck" / "run.sh").read_text()
 
 
+def test_the_script_of_a_cluster_deck_goes_on_where_it_was_cut(tmp_path: Path) -> None:
+    """With a stand-in for LAMMPS that fails in the second segment the first time."""
+    (tmp_path / "zinc.nequip.pth").write_bytes(b"model")
+    deck = write_deck(
+        tmp_path / "deck", _zinc(), _protocol(), from_file(tmp_path / "zinc.nequip.pth"), seed=1
+    ).folder
+    lmp = tmp_path / "lmp"
+    lmp.write_text(
+        '#!/bin/bash\necho "$@" >> calls\nlabel=${2#in.}\n'
+        'if [ "$label" = 03-second ] && [ $# = 2 ]; then touch restart.$label.a; exit 1; fi\n'
+        "touch restart.$label\n"
+    )
+    lmp.chmod(0o755)
+    run = ["bash", str(deck / "run.sh")]
+    assert subprocess.run(run, env=os.environ | {"LAMMPS": str(lmp)}).returncode == 1
+    subprocess.run(run, env=os.environ | {"LAMMPS": str(lmp)}, check=True)
+    assert (deck / "calls").read_text().splitlines() == [
+        "-in in.01-first", "-in in.02-relax", "-in in.03-second",
+        "-in in.03-second -var fresh 0 -var from restart.03-second.a", "-in in.04-third",
+    ]  # fmt: skip
+
+
 def test_refusals(tmp_path: Path, small: Path) -> None:
     write(tmp_path / "zinc.extxyz", _zinc())
     words = ["lammps", "deck", str(tmp_path / "zinc.extxyz"), "--protocol", "liquid", "-o", "x"]
@@ -141,6 +166,14 @@ def test_refusals(tmp_path: Path, small: Path) -> None:
     deck = write_deck(tmp_path / "deck", _zinc(), _protocol(), through_fix_external(), seed=1)
     with pytest.raises(InputError, match="no LAMMPS logs"):
         collect(deck.folder, tmp_path / "out")
+    (tmp_path / "zinc.nequip.pth").write_bytes(b"model")
+    plugin = from_file(tmp_path / "zinc.nequip.pth")
+    other = write_deck(tmp_path / "other", _zinc(), _protocol(), plugin, seed=1)
+    with pytest.raises(InputError, match=r"bash run\.sh.*--external"):
+        run_deck(other.folder, load_potential(small))
+    for name in ("zif4-fast", str(small)):
+        with pytest.raises(InputError, match="runs with --external"):
+            from_file(name)
     assert not (tmp_path / "out").exists()
 
 

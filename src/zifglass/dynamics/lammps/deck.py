@@ -244,11 +244,22 @@ def _column_of(columns: str) -> str:
     return "velocities" if columns.startswith("v") else "forces"
 
 
+# What is finished is not repeated; what was cut short goes on from its newer checkpoint.
+_segment = """
+segment() {
+  local label="${1#in.}" newest
+  if [ -e "restart.$label" ]; then return; fi
+  newest=$(ls -t "restart.$label.a" "restart.$label.b" 2> /dev/null | head -n 1)
+  ${LAMMPS:-lmp} -in "$1" ${newest:+-var fresh 0 -var from "$newest"}
+}
+"""
+
+
 def _run_script(inputs: list[str], model: PairModel) -> str:
     if model.external:
         body = ['exec zifglass lammps run "$(dirname "$0")" --potential "$1"']
     else:
-        body = ['cd "$(dirname "$0")"', *(f"${{LAMMPS:-lmp}} -in {name}" for name in inputs)]
+        body = ['cd "$(dirname "$0")"', _segment, *(f"segment {name}" for name in inputs)]
     head = ["#!/usr/bin/env bash", f"# Needs {model.requires}.", "set -eu"]
     return "\n".join([*head, *body]) + "\n"
 

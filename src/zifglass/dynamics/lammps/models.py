@@ -48,7 +48,7 @@ def from_file(path: str | Path) -> PairModel:
     """
     path = Path(path)
     if not path.is_file():
-        raise InputError("no model file here", path)
+        raise InputError("no model file here; a named potential runs with --external", path)
     style = "allegro" if "allegro" in path.name.lower() else "nequip"
     newton = "on" if style == "allegro" else "off"
     if path.name.endswith((".nequip.pth", ".nequip.pt2")):
@@ -64,7 +64,8 @@ def from_file(path: str | Path) -> PairModel:
     else:
         raise InputError(
             "expected a compiled model (.nequip.pth, .nequip.pt2) or a deployed one (.pth); "
-            "compile a trained model with nequip-compile first",
+            "compile a trained model with nequip-compile first; a network of zifglass "
+            "(.safetensors) runs with --external",
             path,
         )
     return PairModel(

@@ -38,6 +38,12 @@ def run_deck(
         raise InputError(
             "no LAMMPS inputs (in.*) here; write them with `zifglass lammps deck`", folder
         )
+    if "pf/callback" not in inputs[0].read_text(encoding="utf-8"):
+        raise InputError(
+            "this deck is for a LAMMPS built with its pair style (bash run.sh); one that runs here "
+            "is written with --external",
+            folder,
+        )
     start = _import_lammps()
     for path in inputs:
         label = path.name.removeprefix("in.")
