@@ -340,3 +340,8 @@ def test_wall_time(tmp_path: Path) -> None:
     with pytest.raises(Stopped, match="the wall time is used up"):
         run_stages(counting(), tmp_path, cores=3, max_wall=0.5)
     assert run_stages(counting(), tmp_path, cores=3).is_finished
+
+
+def test_the_process_of_a_stage_says_nothing_of_its_own(tmp_path: Path) -> None:
+    run_stages([_sum("alone", 1)], tmp_path / "study", cores=1).require()
+    assert Place(tmp_path / "study").log("alone").read_text() == ""

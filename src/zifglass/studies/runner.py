@@ -20,7 +20,7 @@ from zifglass.core.locks import locked
 from zifglass.core.machine import usable_cores
 
 from .headway import headway
-from .job import is_current
+from .perform import SIGNALS, is_current
 from .place import Place, Plan, make_plan, write_plan
 from .record import read_record
 from .stage import Stage
@@ -28,7 +28,6 @@ from .states import StageState, count, last_line, states, with_needs
 
 Tell = Callable[[str], None]
 _headway_every = 60.0  # s; checkpoints come as often
-_signals = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 @dataclass(frozen=True)
@@ -252,7 +251,7 @@ def _stop_requests(crew: _Crew) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = {number: signal.signal(number, pass_on) for number in _signals}
+    previous = {number: signal.signal(number, pass_on) for number in SIGNALS}
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from zifglass.core import InputError
 from zifglass.core.locks import locked
 
-from .job import is_current
+from .perform import is_current
 from .place import Place, Plan, make_plan, write_plan
 from .runner import StudyReport, Tell, selection
 from .slurm_arrays import Batch, Task, batches, dependency

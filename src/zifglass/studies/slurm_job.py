@@ -18,7 +18,7 @@ from types import FrameType
 
 from zifglass.core import InputError, Stopped, ZifglassError
 
-from .job import is_current, perform
+from .perform import is_current, perform
 from .place import Place, read_plan
 from .slurm_files import Submitted, read_submitted
 
