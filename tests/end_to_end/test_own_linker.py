@@ -15,11 +15,13 @@ from tests.end_to_end.tethers import TORN, WHOLE
 from tests.studies.toy_potentials import GAS
 from typer.testing import CliRunner
 
+from zifglass.analysis import LinkerSettings, read_linker
 from zifglass.cli.main import app
 from zifglass.core import ArrayTrajectory, Frame, InputError, Protocol, Segment, ZifglassError
 from zifglass.dynamics import read_thermo
 from zifglass.dynamics.protocol_file import write_protocol
 from zifglass.io import write
+from zifglass.mechanics import structural_state
 from zifglass.report.folders.run import run_account
 from zifglass.studies.expand import stages_of
 from zifglass.studies.fingerprint import identities
@@ -174,3 +176,30 @@ def test_a_study_is_analysed_with_it(folder: Path) -> None:
     assert done.exit_code == 0, done.output
     results = folder / "study" / "stages" / "mine" / "start" / "structure" / "results.json"
     assert json.loads(results.read_text())["linkers_intact_least"]["value"] == 24
+
+
+def test_lint_scorecard_and_sweep_know_it(folder: Path) -> None:
+    crystal = zif90()
+    torn = crystal.positions.copy()
+    torn[np.nonzero(crystal.numbers == 8)[0][0], 2] += 2.0
+    frames = ArrayTrajectory(
+        [
+            Frame(s, energy=-float(i), forces=np.zeros_like(torn))
+            for i, s in enumerate((crystal, crystal.with_positions(torn)))
+        ]
+    )
+    write(folder / "labelled.extxyz", frames)
+    linker = ("--linker", folder / "ica.xyz")
+    said = run("dataset", "lint", folder / "labelled.extxyz", *linker).output
+    assert "1 of 2 frames hold broken linkers" in said
+    assert "linkers not judged" in run("dataset", "lint", folder / "labelled.extxyz").output
+    card = run(
+        "evaluate", WHOLE, "--reference-trajectory", folder / "labelled.extxyz", "--trajectory",
+        folder / "labelled.extxyz", "-o", folder / "card", "--threads", 1, "--set", "pore_frames=1",
+        *linker,
+    )  # fmt: skip
+    assert card.exit_code == 0, card.output
+    assert "broken linkers" in card.output
+    ica = LinkerSettings(own=(read_linker(folder / "ica.xyz"),))
+    assert structural_state(frames, linkers=ica).broken_fraction == pytest.approx(1 / 48)
+    assert structural_state(frames).broken_fraction is None

@@ -108,7 +108,7 @@ class LinkerSettings(Settings):
     def check_present(self, structures: Mapping[str, Structure | Frame]) -> None:
         """Raises InputError where one of your own linkers is whole in none of `structures` (where
         from → structure), and as `linkers` does."""
-        if not self.own:
+        if not (self.own and structures):
             return
         found: dict[str, Linkers] = {}
         for source, structure in structures.items():

@@ -103,8 +103,9 @@ def analyse(
     }
     chosen = {name: _stretch(t, first, last)[::every] for name, t in read_all.items()}
     looked_for = with_linkers(
-        settings.linkers, linker, {t.source: t[0] for t in chosen.values()}, donor=settings.donor
-    )
+        settings.linkers, linker, lambda: {one.source: one[0] for one in chosen.values()},
+        donor=settings.donor,
+    )  # fmt: skip
     settings = settings.model_copy(update={"linkers": looked_for})
     check_writable(output)
     with Progress("frames and pores") as bar:

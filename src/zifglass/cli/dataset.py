@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .linkers import LinkerOption, with_linkers
+
 group = typer.Typer(no_args_is_help=True, help="From labelled frames to a training set.")
 
 Files = Annotated[list[Path], typer.Argument(help="Labelled frames: extxyz, npz, native…")]
@@ -59,6 +61,7 @@ def lint(
         ),
     ] = None,
     change: Change = None,
+    linker: LinkerOption = None,
 ) -> None:
     """Look for everything that makes a training set wrong: units, signs, kinetic part of the
     stress, missing shear, duplicates, outliers, broken linkers, leakage between parts.
@@ -77,6 +80,11 @@ def lint(
     if not parts or ("all" in parts and len(parts) > 1):
         raise InputError("give files to look at, or the parts of a split by --train, --test, …")
     settings = settings_from(datasets.LintSettings, changes=change or ())
+    looked_for = with_linkers(
+        settings.linkers, linker,
+        lambda: {one.source: one[0] for part in parts.values() for one in part},
+    )  # fmt: skip
+    settings = settings.model_copy(update={"linkers": looked_for})
     report = datasets.lint(
         parts,
         settings=settings,
@@ -88,7 +96,7 @@ def lint(
     for note in report.notes:
         typer.echo(f"note: {note}")
     if output is not None:
-        write_json(output, report.as_dict() | {"settings": settings.model_dump()})
+        write_json(output, report.as_dict() | {"settings": settings.model_dump(mode="json")})
     if fix is not None:
         _fix(fix, [item for part in parts.values() for item in part], report, settings)
     if report.errors:

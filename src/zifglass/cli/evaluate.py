@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .linkers import LinkerOption, with_linkers
+
 if TYPE_CHECKING:
     from zifglass.core import Potential
     from zifglass.training import Evaluation, Scorecard
@@ -41,6 +43,7 @@ def evaluate(
             help="Setting of the analysis: metal=Co, pore_frames=5, temperature=300 (K).",
         ),
     ] = None,
+    linker: LinkerOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap of the scorecard.")] = 0,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use. [all]")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64, of the features.")] = "float32",
@@ -70,7 +73,9 @@ def evaluate(
         write_evaluations(parts, known, output)
         _print_parts(parts)
     if reference_trajectory and trajectory:
-        _print_card(_card(reference_trajectory, trajectory, change or [], seed, threads, output))
+        _print_card(
+            _card(reference_trajectory, trajectory, change or [], linker, seed, threads, output)
+        )
     typer.echo(f"written to {output}")
 
 
@@ -96,6 +101,7 @@ def _card(
     reference: list[Path],
     ours: list[Path],
     changes: list[str],
+    linker: list[Path] | None,
     seed: int,
     threads: int | None,
     output: Path,
@@ -115,9 +121,15 @@ def _card(
     settings = settings_from(
         SurveySettings, {"quantities": wanted, "size_frames": 0}, changes=changes
     )
+    runs = {"reference": _joined(reference), "model": _joined(ours)}
+    looked_for = with_linkers(
+        settings.linkers, linker, lambda: {one.source: one[0] for one in runs.values()},
+        donor=settings.donor,
+    )  # fmt: skip
+    settings = settings.model_copy(update={"linkers": looked_for})
     with Progress("frames") as bar:
         surveys = survey(
-            {"reference": _joined(reference), "model": _joined(ours)},
+            runs,
             settings=settings,
             processes=threads or usable_cores(),
             report=lambda done, total: bar.update(done, total=total),

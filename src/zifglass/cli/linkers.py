@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,18 +27,20 @@ LinkerOption = Annotated[
 def with_linkers(
     settings: LinkerSettings,
     files: Sequence[Path] | None,
-    structures: Mapping[str, Structure | Frame],
+    structures: Callable[[], Mapping[str, Structure | Frame]],
     *,
     donor: str = "N",
 ) -> LinkerSettings:
     """`settings` and the linkers in `files`. Raises InputError where one of them is in none of
-    `structures` (where from → structure)."""
+    `structures` (where from → structure, asked for only then)."""
+    if not files:
+        return settings
     from zifglass.analysis import read_linker
 
     own = [
         read_linker(path, donor=donor, note=lambda text: typer.echo(f"note: {text}", err=True))
-        for path in files or ()
+        for path in files
     ]
     found = settings.with_own(own)
-    found.check_present(structures)
+    found.check_present(structures())
     return found

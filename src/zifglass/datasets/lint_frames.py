@@ -109,12 +109,10 @@ def lint_duplicates(sets: list[LabelledSet], settings: LintSettings) -> list[Fin
 
 def lint_linkers(data: LabelledSet, settings: LintSettings) -> tuple[list[Finding], list[str]]:
     """Frames in which a linker is broken."""
-    from zifglass.analysis import linkers
-
     broken = []
     for index in range(len(data)):
         try:
-            found = linkers(data.structure(index))
+            found = settings.linkers.find(data.structure(index))
         except InputError as error:
             return [], [f"{data.source}: linkers not judged ({error.message})"]
         if found.broken > 0:

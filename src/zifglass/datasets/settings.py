@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from zifglass.analysis.linker_settings import LinkerSettings, is_default
 from zifglass.core.settings import Settings
 
 
@@ -39,6 +40,9 @@ class LintSettings(Settings):
     )  # fmt: skip
     broken_linkers: float = Field(
         default=0.0, ge=0, description="fraction of frames with broken linkers that is accepted"
+    )
+    linkers: LinkerSettings = Field(
+        default=LinkerSettings(), exclude_if=is_default, description="which linkers may be broken"
     )
     min_pressure_for_mean: float = Field(
         default=0.7, gt=0, description="GPa of ionic kinetic pressure below which the mean "
