@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,16 @@ def test_a_study_keeps_the_graph(folder: Path) -> None:
     assert after["mine/prepare"] == before["mine/prepare"]
     with pytest.raises(InputError, match="No such file"):
         stages(linkers={"ica": "gone.xyz"})
+
+
+def test_the_study_of_the_how_to_is_one(folder: Path) -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "another-linker.md"
+    (text,) = re.findall(r"^```yaml\n(.*?)^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+    (folder / "study.yaml").write_text(text)
+    write(folder / "zif90.cif", zif90())
+    stages = {s.name: s for s in stages_of(read_study(folder / "study.yaml"), folder)}
+    run_of = stages["zif90/own/glass/run-1"].settings["run"]
+    assert run_of["linkers"]["own"][0]["name"] == "ica"
 
 
 def test_a_study_is_analysed_with_it(folder: Path) -> None:
