@@ -14,9 +14,24 @@ from zifglass.core.files import sha256_of
 
 _code = """
 from ase.calculators.lj import LennardJones
+from ase.calculators.mixing import SumCalculator
 
 def soft():
     return LennardJones(sigma=2.5, epsilon=0.01, rc=6.0)
+
+class Counted(LennardJones):
+    calls = 0
+
+    def calculate(self, *arguments):
+        super().calculate(*arguments)
+        self.calls += 1
+        self.results["energies"][0] = self.calls
+
+def twice():
+    return SumCalculator([soft(), soft()])
+
+def counted():
+    return Counted(sigma=2.5, epsilon=0.01, rc=4.0)
 
 def nothing():
     return 7
@@ -41,6 +56,21 @@ def test_a_calculator_of_a_file_is_a_potential(file: Path) -> None:
     assert said.energy == atoms.get_potential_energy()
     np.testing.assert_array_equal(said.forces, atoms.get_forces())
     np.testing.assert_array_equal(said.stress, atoms.get_stress(voigt=False))
+
+
+def test_every_call_computes(file: Path) -> None:
+    """ASE keeps the last result; a potential that is timed, or goes on after a kill, must not."""
+    potential = load_potential(f"python:{file}:counted")
+    argon = Structure([18, 18], [[0.0, 0, 0], [2.6, 0, 0]], np.eye(3) * 8.0)
+    first, second = potential(argon), potential(argon)
+    assert first.energies is not None and second.energies is not None
+    assert (first.energies[0], second.energies[0]) == (1.0, 2.0)
+
+
+def test_a_sum_of_calculators_is_one(file: Path) -> None:
+    argon = Structure([18, 18], [[0.0, 0, 0], [2.6, 0, 0]], np.eye(3) * 8.0)
+    one, two = (load_potential(f"python:{file}:{name}")(argon) for name in ("soft", "twice"))
+    np.testing.assert_allclose(two.forces, 2 * one.forces, rtol=1e-12)
 
 
 def test_another_file_is_another_potential(file: Path) -> None:

@@ -125,6 +125,9 @@ class AseCalculatorPotential:
 
         check_structure(structure, self.species, self.name)
         atoms = structure.to_ase()
+        # A potential is a function of the structure alone: what was computed before, kept results
+        # and starting wave functions too, leaves no trace, and a timing times the calculation.
+        _forget(self.calculator)
         atoms.calc = self.calculator
         energy = float(atoms.get_potential_energy())
         forces = np.array(atoms.get_forces(), dtype=np.float64)
@@ -136,6 +139,13 @@ class AseCalculatorPotential:
         if "energies" in self.calculator.implemented_properties:
             energies = np.array(atoms.get_potential_energies(), dtype=np.float64)
         return Prediction(energy=energy, forces=forces, stress=stress, energies=energies)
+
+
+def _forget(calculator: Any) -> None:
+    if hasattr(calculator, "reset"):
+        calculator.reset()
+    else:  # sums and mixtures of calculators
+        calculator.atoms = None
 
 
 def nequip_calculator_potential(path: str | Path, *, device: str = "cpu") -> AseCalculatorPotential:
