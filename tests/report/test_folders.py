@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from zifglass.cli.main import app
@@ -22,8 +23,10 @@ from zifglass.core.units import GPa
 from zifglass.io import structures, write
 from zifglass.mechanics import elasticity
 from zifglass.report.folders import StageWord, account_of, folder_page, kind_of
+from zifglass.report.folders.results import quantities_in
 from zifglass.report.mechanics import write_comparison, write_fluctuations
 from zifglass.report.page import page_html
+from zifglass.report.page.tables import quantity_text
 
 runner = CliRunner()
 _packed = re.compile(r'<script type="application/gzip" id="[^"]*">(.*?)</script>')
@@ -224,9 +227,33 @@ def test_a_study(study: Path) -> None:
     assert "node7" in text
     assert "castel2024" in text
     assert "d" * 64 in text
+    assert "Melt–quench of Zn₁₆N₆₄C₉₆H₉₆, 7 times: density 1.2000 ± 0.0050 g/cm³ to 1.2600" in text
     as_seen = {"later/run": StageWord("edited", "results.json was changed")}
     page = folder_page(study, states=as_seen)
     assert "results.json was changed" in words(page_html(page))
+
+
+def test_a_study_says_its_verdicts_in_sentences(work: Path, moduli: Path, tmp_path: Path) -> None:
+    root = tmp_path / "study"
+    for name, folder in (("melt", work / "structure"), ("moduli", moduli / "run-1")):
+        shutil.copytree(folder, root / name)
+    settings = yaml.safe_load((root / "melt" / "settings.yaml").read_text())
+    settings["trajectories"].pop("broken")
+    (root / "melt" / "settings.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
+    results = json.loads((root / "melt" / "results.json").read_text())
+    note = "confidence 0.97. liquid since 12.0 ± 1.5 ps: coordination 3.60"
+    results["melting"] = Quantity("liquid", None, "verdict", note).as_dict()
+    results["coordination"] = Quantity(3.61, 0.02, "neighbours per centre").as_dict()
+    write_json(root / "melt" / "results.json", results)
+    text = told(root)
+    assert "liquid melt: Liquid since 12.0 ± 1.5 ps: coordination 3.60 (confidence 0.97)." in text
+    assert "melt: The coordination is 3.610 ± 0.020 neighbours per centre" in text
+    modulus = quantities_in(json.loads((root / "moduli" / "results.json").read_text()))
+    said = quantity_text(modulus["bulk_modulus_volume"])
+    assert f"moduli: From the volume alone the bulk modulus is {said}; the strain" in text
+    results["melting"] = Quantity("undecided", None, "verdict", "undecided: 2 ps seen").as_dict()
+    write_json(root / "melt" / "results.json", results)
+    assert "undecided 2 ps seen." in told(root / "melt")
 
 
 def test_long_parts_are_packed_and_whole(study: Path) -> None:

@@ -13,14 +13,15 @@ from .results import quantity_table
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Account:
-    """title: the folder's name. kind: what it is, in words. sentences: the summary, the first one
-    standing alone. notices: verdicts. key: the numbers to remember, label → quantity. models: to
-    look at. figures, numbers, details: parts in the order of a page: curves; tables with errors;
-    settings and provenance."""
+    """title: the folder's name. kind: what it is, in words. conclusions: what was found, in
+    sentences that stand alone. sentences: how, the first one standing alone. notices: verdicts.
+    key: the numbers to remember, label → quantity. models: to look at. figures, numbers, settings,
+    provenance: parts in the order of a page: curves; tables with errors; and where from."""
 
     title: str
     kind: str
     sentences: Sequence[str]
+    conclusions: Sequence[str] = ()
     notices: Sequence[Notice] = ()
     key: Mapping[str, Quantity] = field(default_factory=dict)
     models: Sequence[Model] = ()
@@ -32,8 +33,8 @@ class Account:
 
     @property
     def summary(self) -> list[Part]:
-        """Verdicts, sentences, the numbers to remember."""
-        parts: list[Part] = [*self.notices, Text(" ".join(self.sentences))]
+        """Verdicts, conclusions, sentences, the numbers to remember."""
+        parts: list[Part] = [*self.notices, Text(" ".join([*self.conclusions, *self.sentences]))]
         if self.key:
             parts.append(key_table(self.key))
         return parts

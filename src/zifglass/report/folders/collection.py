@@ -15,6 +15,7 @@ from zifglass.core.locks import is_locked
 from ..page import Column, Figure, Mark, Notice, Page, Part, Section, Table, Text, Viewer3D
 from ..page.model import Cell, Tone
 from .account import Account, folded
+from .conclusions import lead, of_one_kind, verdicts
 from .read import read_json
 from .recognise import Kind, kind_of
 from .results import is_scalar, label
@@ -159,14 +160,16 @@ def _summary(entries: Sequence[Entry], own: Account | None) -> list[Part]:
         for entry in accounts:
             assert entry.account is not None
             known = [] if _is_bad(entry) else entry.account.notices  # its state is told already
-            notices = [n for n in known if n.tone != "good"]
+            notices = [n for n in known if n.tone != "good" or n in verdicts(entry.account)]
             parts += [Notice(n.word, f"{entry.name}: {n.text}", n.tone) for n in notices]
-        said = [f"{e.name}: {_lead(e.account)}" for e in accounts if e.account is not None]
+        said = [f"{e.name}: {lead(e.account)}" for e in accounts if e.account is not None]
         parts.append(Text("\n\n".join(said)))
     else:
-        kinds = Counter(entry.account.kind for entry in accounts if entry.account is not None)
-        listed = "; ".join(f"{kind} ({n} times)" if n > 1 else kind for kind, n in kinds.items())
-        parts.append(Text(f"On this page: {listed}."))
+        alike: dict[str, list[Account]] = {}
+        for entry in accounts:
+            assert entry.account is not None
+            alike.setdefault(entry.account.kind, []).append(entry.account)
+        parts.append(Text("\n\n".join(of_one_kind(kind, each) for kind, each in alike.items())))
     for entry in entries:
         if entry.state is not None and entry.state.word == "unreadable":
             parts.append(Notice("unreadable", f"{entry.name}: {entry.state.sentence}", "bad"))
@@ -175,21 +178,6 @@ def _summary(entries: Sequence[Entry], own: Account | None) -> list[Part]:
 
 def _is_bad(entry: Entry) -> bool:
     return entry.state is not None and _tones.get(entry.state.word) == "bad"
-
-
-def _lead(account: Account) -> str:
-    """Its sentences, and its first numbers."""
-    from ..page.tables import quantity_text
-
-    numbers = [
-        f"{label(k, inside=True)} {quantity_text(q)}" for k, q in list(account.key.items())[:3]
-    ]
-    text = " ".join(account.sentences[:2])
-    return f"{text} {_capital('; '.join(numbers))}." if numbers else text
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _overall(entries: Sequence[Entry]) -> Notice:

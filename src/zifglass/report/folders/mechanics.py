@@ -14,6 +14,7 @@ from zifglass.io import read
 from ..page import Column, Fold, Mark, Model, Notice, Part, Table, Text, model_of, thermo_chart
 from ..page.model import Cell, Tone
 from .account import Account
+from .conclusions import conclusion_of_run
 from .read import download_of, figures_in, linkers_in, read_json, read_yaml
 from .results import array_tables, chosen, quantities_in, quantity_table
 from .settings import facts_of
@@ -29,15 +30,15 @@ def sweep_account(folder: Path, *, budget: float, room: float, alone: bool) -> A
     results = read_json(folder / "results.json") if (folder / "results.json").exists() else {}
     about, found = results.get("about", {}), quantities_in(results)
     runs = _runs_of_sweep(folder)
-    sentences, notices = [], []
+    conclusions, sentences, notices = [], [], []
     if found:
         k, rho = found["bulk_modulus"], found["density_at_zero_pressure"]
         holds = len(about.get("holds", ()))
-        sentences = [
+        conclusions = [
             f"The bulk modulus is {_said(k)} and the density at zero pressure {_said(rho)}, "
-            f"from the total pressures at {holds} volumes (second-order Birch–Murnaghan).",
-            f"{_sentence(about.get('window', ''))}",
+            f"from the total pressures at {holds} volumes (second-order Birch–Murnaghan)."
         ]
+        sentences = [f"{_sentence(about.get('window', ''))}"]
         if not about.get("bracketed", True):
             notices.append(
                 Notice("not bracketed", "P = 0 lies outside the volumes: the density is "
@@ -56,6 +57,7 @@ def sweep_account(folder: Path, *, budget: float, room: float, alone: bool) -> A
     return Account(
         title=folder.name,
         kind="Strain sweep",
+        conclusions=conclusions,
         sentences=sentences,
         notices=notices,
         key=chosen(found, ("bulk_modulus", "density_at_zero_pressure", "volume_at_zero_pressure")),
@@ -76,10 +78,12 @@ def fluctuations_account(folder: Path, *, budget: float, room: float, alone: boo
     return Account(
         title=folder.name,
         kind="Fluctuations of a flexible cell",
-        sentences=[
+        conclusions=[
             f"From the volume alone the bulk modulus is {_said(k)}; the strain tensor gives "
             f"{_said(reuss)} (Reuss). Both come from one run, so that their agreement is an "
             "identity and confirms nothing.",
+        ],
+        sentences=[
             f"{about['frames']} frames, of which {about['discarded_frames']} of the beginning were "
             "left out as equilibration.",
         ],
@@ -104,10 +108,11 @@ def static_account(folder: Path, *, budget: float, room: float, alone: bool) -> 
     return Account(
         title=folder.name,
         kind="Static elasticity at 0 K",
-        sentences=[
+        conclusions=[
             f"Atoms and cell relaxed: the bulk modulus is {_said(found['bulk_modulus_hill'])} "
             "(Hill; its error is that of the finite differences)."
         ],
+        sentences=[],
         notices=[_notice(about.get("stability", {})), _notice(about.get("collapse", {}))],
         key=chosen(
             found,
@@ -190,6 +195,7 @@ def ensemble_account(folder: Path, *, budget: float, room: float, alone: bool) -
     return Account(
         title=folder.name,
         kind="Several glasses",
+        conclusions=conclusion_of_run(key, list(key)),
         sentences=[
             f"{count} glasses; every number here is their mean ± the standard deviation among them."
         ],

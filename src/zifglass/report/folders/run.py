@@ -39,6 +39,7 @@ from ..page.model import Cell, Tone
 from ..page.numbers import number
 from .account import Account
 from .captions import caption_of
+from .conclusions import conclusion_of_run
 from .read import figures_in, linkers_in, read_json, read_yaml
 from .results import chosen, quantities_in, quantity_table, subscripts
 from .settings import facts_of
@@ -74,6 +75,7 @@ def run_account(folder: Path, *, budget: float, room: float, alone: bool) -> Acc
     return Account(
         title=folder.name,
         kind=f"{_kind(protocol.name)} of {subscripts(started['structure']['formula'])}",
+        conclusions=conclusion_of_run(found, _key),
         sentences=_sentences(started, status, protocol, thermo, model, _left(trajectory)),
         notices=_notices(folder, status, protocol, thermo),
         key=chosen(found, _key),

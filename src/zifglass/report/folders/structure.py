@@ -14,6 +14,7 @@ from zifglass.io import read
 
 from ..page import Fold, Model, Notice, Part, Text, model_of
 from .account import Account
+from .conclusions import conclusion_of_structure, verdict_of_melting
 from .read import csv_table, figures_within, linkers_in, read_json, read_yaml, side_by_side
 from .results import array_tables, chosen, quantities_in, quantity_table, subscripts
 from .settings import facts_of
@@ -52,6 +53,7 @@ def structure_account(folder: Path, *, budget: float, room: float, alone: bool) 
     return Account(
         title=folder.name,
         kind=f"Structure of {_what(trajectories)}",
+        conclusions=conclusion_of_structure(found),
         sentences=[*sentences, *missing],
         notices=_verdicts(folder, trajectories, found),
         key=chosen(found, _key),
@@ -122,8 +124,7 @@ def _verdicts(
 
 def _verdict(melting: Quantity) -> Notice:
     word = str(melting.value)
-    text = (melting.note or "").replace(f"{word}: ", "", 1)
-    return Notice(word, f"{text[:1].upper()}{text[1:]}.", _tones.get(word, "plain"))
+    return Notice(word, verdict_of_melting(melting), _tones.get(word, "plain"))
 
 
 def _each(folder: Path, trajectories: Mapping[str, Any], room: float) -> list[Part]:

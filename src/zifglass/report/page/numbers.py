@@ -6,6 +6,7 @@ from math import floor, isfinite, log10
 from typing import Any
 
 _minus, _times = "\N{MINUS SIGN}", "\N{MULTIPLICATION SIGN}"
+_rounding = 1e-12  # of a double, some thousand times over
 _superscript = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -27,10 +28,12 @@ def number(value: Any) -> str:
 def with_error(value: Any, std: Any) -> str:
     """value ± std, the error to two significant digits and the value to the same place.
 
-    Without a finite positive error: the number alone.
+    Without a finite positive error, or one that is the rounding of a constant: the number alone.
     """
     known = isinstance(std, int | float) and not isinstance(std, bool)
     if not known or not isfinite(std) or std <= 0 or not isinstance(value, int | float):
+        return number(value)
+    if std < _rounding * abs(value) < float("inf"):
         return number(value)
     if not isfinite(value):
         return f"{number(value)} ± {number(float(std))}"
