@@ -17,7 +17,6 @@ import pytest
 from zifglass.core import ArrayTrajectory, Frame, InputError, Structure
 from zifglass.core import cell as cells
 from zifglass.io import InputWarning, read, write
-from zifglass.io.text import BOM
 
 numbers = np.array([30, 30, 7, 7, 7, 6, 1, 1, 6])
 lower = np.array([[9.0, 0, 0], [1.25, 8.0, 0], [-0.75, -0.5, 7.0]])
@@ -102,18 +101,6 @@ def written(folder: Path, case: Case, seed: int = 0) -> tuple[Path, list[Frame]]
     frames = frames_of(case.frames, case.cell, seed)
     write(folder / case.name, frames)
     return folder / case.name, frames
-
-
-@pytest.mark.parametrize("name", ["a.extxyz", "a.lammpstrj", "a.lmp", "POSCAR", "a.cif"])
-@pytest.mark.parametrize("mark", [b"", BOM], ids=["no mark", "mark"])
-def test_files_that_windows_has_touched_read_alike(name: str, mark: bytes, tmp_path: Path) -> None:
-    path, _ = written(tmp_path, CASES[name])
-    expected = list(read(path))
-    (tmp_path / "windows").mkdir()
-    touched = tmp_path / "windows" / name
-    touched.write_bytes(mark + path.read_bytes().replace(b"\n", b"\r\n"))
-    for got, frame in zip(read(touched), expected, strict=True):
-        same_frame(got, frame, CASES[name])
 
 
 def same_structure(got: Structure, expected: Structure, case: Case) -> None:
