@@ -11,7 +11,7 @@ from typing import Any
 from zifglass.core import InputError, Trajectory, as_trajectory
 from zifglass.core.files import check_writable
 
-from . import chunks, native
+from . import chunks, native, shipped
 from .hdf5 import Precision
 from .options import ReadOptions, SpeciesMap
 from .text import BOM, open_binary
@@ -78,11 +78,8 @@ def read(
 
 def file_of(path: str | Path) -> Path:
     """`path`, or the file of the crystal that ships under this name where no such file exists."""
-    if not Path(path).exists():
-        from . import structures
-
-        if str(path) in structures.NAMES:
-            return structures.path_of(str(path))
+    if str(path) in shipped.NAMES and not Path(path).exists():
+        return shipped.path_of(str(path))
     return Path(path)
 
 

@@ -5,21 +5,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from zifglass.core import InputError, Structure
+from zifglass.core import Structure
 from zifglass.io.formats import read
+from zifglass.io.shipped import NAMES, path_of
 
-_folder = Path(__file__).parent
-
-NAMES: tuple[str, ...] = tuple(sorted(path.stem for path in _folder.glob("*.extxyz")))
-
-
-def path_of(name: str) -> Path:
-    """The file of a shipped structure. Raises InputError, listing them, on another name."""
-    if name not in NAMES:
-        raise InputError(f"no structure called {name!r} ships; there are {', '.join(NAMES)}")
-    return _folder / f"{name}.extxyz"
+__all__ = ["NAMES", "load", "path_of"]
 
 
 def load(name: str) -> Structure:
