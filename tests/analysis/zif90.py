@@ -12,7 +12,7 @@ from zifglass.io import structures
 
 
 def zif90() -> Structure:
-    """Zn12 (C4H3N2O)24, 264 atoms: every CH3 becomes a CHO in the plane of its ring, C=O 1.21 Å,
+    """Zn12 (C4H3N2O)24, 252 atoms: every CH3 becomes a CHO in the plane of its ring, C=O 1.21 Å,
     C–H 1.10 Å, at 120°."""
     crystal = structures.load("zif8")
     near = neighbor_list(crystal, 1.6)

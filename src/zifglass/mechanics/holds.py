@@ -222,8 +222,8 @@ def hold_from_thermo(
 
 @dataclass(frozen=True)
 class StructuralState:
-    """Mean Zn-N coordination and mean broken fraction of linkers; None without Zn and N, the
-    fraction also where the linkers that are looked for do not make up the composition."""
+    """Mean Zn-N coordination and mean broken fraction of linkers; None without Zn and N or
+    without frames, the fraction also where the linkers that are looked for do not make up the composition."""
 
     coordination: float | None
     broken_fraction: float | None
@@ -233,7 +233,7 @@ def structural_state(
     frames: Trajectory, *, linkers: LinkerSettings = NO_OTHERS, most: int = 20
 ) -> StructuralState:
     """Of the frames of a hold, of which at most `most`, evenly spread, are looked at."""
-    if not {7, 30} <= set(frames.numbers.tolist()):
+    if not len(frames) or not {7, 30} <= set(frames.numbers.tolist()):
         return StructuralState(None, None)
     looked_at = frames[:: max(1, -(-len(frames) // most))]
     try:
