@@ -222,8 +222,8 @@ def hold_from_thermo(
 
 @dataclass(frozen=True)
 class StructuralState:
-    """Mean Zn-N coordination and mean broken fraction of linkers; None without Zn and N or
-    without frames, the fraction also where the linkers that are looked for do not make up the composition."""
+    """Mean Zn-N coordination and mean broken fraction of linkers; None without Zn and N or without
+    frames, the fraction also where the linkers looked for do not make up the composition."""
 
     coordination: float | None
     broken_fraction: float | None
