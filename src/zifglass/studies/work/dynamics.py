@@ -64,7 +64,7 @@ def _estimate(stage: Stage, structure: Structure, seconds: float) -> tuple[float
     return found.seconds, float(found.bytes)
 
 
-@stage_kind("md", method=1, estimate=_estimate)
+@stage_kind("md", method=2, estimate=_estimate)
 def md(context: StageContext) -> None:
     """trajectory.h5, thermo.csv, structure.extxyz, and the means over the last segment."""
     from zifglass.dynamics import read_thermo
@@ -86,7 +86,7 @@ def md(context: StageContext) -> None:
     )
 
 
-@stage_kind("melt-quench", method=1, references=("castel2024",), estimate=_estimate)
+@stage_kind("melt-quench", method=2, references=("castel2024",), estimate=_estimate)
 def melt_quench(context: StageContext) -> None:
     """As md, and density, expansion and glass transition of the quench, with their figure."""
     from zifglass.dynamics import read_thermo
