@@ -35,15 +35,13 @@ def load(name: str, *, threads: int | None, dtype: str, device: str) -> Potentia
 
 
 def _structure(path: Path | None, species_map: str | None) -> Structure:
-    from zifglass.core import InputError
     from zifglass.io import read
+    from zifglass.io.structures import path_of
     from zifglass.potentials.catalogue import data_folders
 
     if path is None:
         crystals = (f / "citable-data" / "mlp" / "crystal.lmp" for f in data_folders())
-        path = next((p for p in crystals if p.is_file()), None)
-        if path is None:
-            raise InputError("name a structure with --structure FILE")
+        path = next((p for p in crystals if p.is_file()), path_of("zif4"))
     return read(path, species_map=species_map)[-1].structure
 
 
