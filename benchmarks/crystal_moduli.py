@@ -1,6 +1,6 @@
 """The ZIF-4 crystal at 300 K: moduli and density by every method, beside the published ones.
 
-`python -m benchmarks.crystal_moduli` (two hours on two cores, resumable): with
+`python -m benchmarks.crystal_moduli` (an hour and a half on two cores, resumable): with
 `castel2024-nequip` a strain sweep long enough for standard errors of 0.3 GPa and 0.01 g/cm³; with
 `zif4-fast` a sweep and two flexible runs at zero pressure, all independent, and their verdict.
 Deuterium, 1 fs. Published: Tables S7 and S8 (DOI 10.1039/D3DD00236E, SI).
@@ -35,9 +35,9 @@ LIMITS = {"K": 0.3, "density": 0.01}  # of the standard errors with the teacher
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--teacher-hold", type=float, default=15.0, help="ps at each volume")
-    parser.add_argument("--student-hold", type=float, default=40.0, help="ps at each volume")
-    parser.add_argument("--flexible", type=float, default=300.0, help="ps of each flexible run")
+    parser.add_argument("--teacher-hold", type=float, default=14.0, help="ps at each volume")
+    parser.add_argument("--student-hold", type=float, default=20.0, help="ps at each volume")
+    parser.add_argument("--flexible", type=float, default=180.0, help="ps of each flexible run")
     options = parser.parse_args()
     crystal = structures.load("zif4")
     sweeps = {
