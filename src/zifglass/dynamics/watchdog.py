@@ -39,13 +39,28 @@ class RunFrame(Frame):
     origin: float
 
 
+class _Look:
+    """What the checks share: the verdict of the last look, kept through a restart."""
+
+    _verdict: Verdict = fine
+
+    def verdict(self) -> Verdict:
+        return self._verdict
+
+    def state(self) -> dict[str, Any]:
+        verdict = self._verdict
+        return {"verdict": [verdict.word, verdict.sentence, verdict.confidence]}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        self._verdict = Verdict(*state["verdict"])
+
+
 @dataclass
-class ClosestApproach:
+class ClosestApproach(_Look):
     """Atoms nearer than `fraction` of the sum of their covalent radii."""
 
     fraction: float
     name: str = "distances"
-    _verdict: Verdict = fine
 
     def update(self, frame: Frame) -> None:
         from ase.data import covalent_radii
@@ -64,24 +79,14 @@ class ClosestApproach:
             "close", f"{one} {i} and {other} {j} are {pairs.distances[worst]:.2f} Å apart"
         )
 
-    def verdict(self) -> Verdict:
-        return self._verdict
-
-    def state(self) -> dict[str, Any]:
-        return _as_state(self._verdict)
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self._verdict = _from_state(state)
-
 
 @dataclass
-class TemperatureRange:
+class TemperatureRange(_Look):
     """Temperature above `factor` × target × (1 + 5 √(2/N_f)), five natural standard deviations
     on top. Without a target (NVE) there is nothing to compare with."""
 
     factor: float
     name: str = "temperature"
-    _verdict: Verdict = fine
 
     def update(self, frame: Frame) -> None:
         assert isinstance(frame, RunFrame)
@@ -97,24 +102,14 @@ class TemperatureRange:
                 f"for (limit {limit:.0f} K)",
             )
 
-    def verdict(self) -> Verdict:
-        return self._verdict
-
-    def state(self) -> dict[str, Any]:
-        return _as_state(self._verdict)
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self._verdict = _from_state(state)
-
 
 @dataclass
-class EnergyJump:
+class EnergyJump(_Look):
     """Potential energy that changes by more than `limit` (eV/atom) between two looks."""
 
     limit: float
     name: str = "energy"
     _last: float | None = None
-    _verdict: Verdict = fine
 
     def update(self, frame: Frame) -> None:
         assert frame.energy is not None
@@ -129,19 +124,16 @@ class EnergyJump:
                 f"{self.limit:g})",
             )
 
-    def verdict(self) -> Verdict:
-        return self._verdict
-
     def state(self) -> dict[str, Any]:
-        return _as_state(self._verdict) | {"last": self._last}
+        return super().state() | {"last": self._last}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._last = state["last"]
-        self._verdict = _from_state(state)
+        super().restore(state)
 
 
 @dataclass
-class ConservedDrift:
+class ConservedDrift(_Look):
     """Drift of the conserved quantity since the segment's first look beyond `limit`
     (meV/atom/ps), judged after the first picosecond."""
 
@@ -149,7 +141,6 @@ class ConservedDrift:
     name: str = "conserved"
     _segment: str = ""
     _first: tuple[float, float] = (0.0, 0.0)
-    _verdict: Verdict = fine
 
     def update(self, frame: Frame) -> None:
         assert isinstance(frame, RunFrame) and frame.time is not None
@@ -166,25 +157,21 @@ class ConservedDrift:
                 f"{self.limit:g}); the timestep may be too large or the forces not conservative",
             )
 
-    def verdict(self) -> Verdict:
-        return self._verdict
-
     def state(self) -> dict[str, Any]:
-        return _as_state(self._verdict) | {"segment": self._segment, "first": list(self._first)}
+        return super().state() | {"segment": self._segment, "first": list(self._first)}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._segment = state["segment"]
         self._first = (state["first"][0], state["first"][1])
-        self._verdict = _from_state(state)
+        super().restore(state)
 
 
 @dataclass
-class LargeForces:
+class LargeForces(_Look):
     """A force (its length) above `limit` (eV/Å)."""
 
     limit: float
     name: str = "forces"
-    _verdict: Verdict = fine
 
     def update(self, frame: Frame) -> None:
         assert frame.forces is not None
@@ -199,24 +186,14 @@ class LargeForces:
                 f"{self.limit:g} eV/Å that the potential is trusted for",
             )
 
-    def verdict(self) -> Verdict:
-        return self._verdict
-
-    def state(self) -> dict[str, Any]:
-        return _as_state(self._verdict)
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self._verdict = _from_state(state)
-
 
 @dataclass
-class VolumeRange:
+class VolumeRange(_Look):
     """A cell whose volume leaves (1/factor … factor) × its first one."""
 
     factor: float
     name: str = "volume"
     _first: float | None = None
-    _verdict: Verdict = fine
 
     def update(self, frame: Frame) -> None:
         size = frame.structure.volume
@@ -231,15 +208,12 @@ class VolumeRange:
                 f"the cell has {word}: {size:.0f} Å³ where it started with {self._first:.0f} Å³",
             )
 
-    def verdict(self) -> Verdict:
-        return self._verdict
-
     def state(self) -> dict[str, Any]:
-        return _as_state(self._verdict) | {"first": self._first}
+        return super().state() | {"first": self._first}
 
     def restore(self, state: dict[str, Any]) -> None:
         self._first = state["first"]
-        self._verdict = _from_state(state)
+        super().restore(state)
 
 
 @dataclass(frozen=True)
@@ -339,11 +313,3 @@ def checks_of(settings: WatchSettings, extra: Sequence[Check] = ()) -> list[Chec
         Check(VolumeRange(settings.volume_factor), settings.volume),
     )
     return [check for check in (*built_in, *extra) if check.policy != "off"]
-
-
-def _as_state(verdict: Verdict) -> dict[str, Any]:
-    return {"verdict": [verdict.word, verdict.sentence, verdict.confidence]}
-
-
-def _from_state(state: dict[str, Any]) -> Verdict:
-    return Verdict(*state["verdict"])
