@@ -166,8 +166,9 @@ def test_two_temperatures(ensemble: str) -> None:
 
 
 def _npt_slope(ensemble: str, samples: int) -> tuple[float, float]:
-    # A chain on a barostat much faster than the atoms is not ergodic; see dynamics/README.md.
-    damping = 150.0 if ensemble.endswith("csvr") else 600.0
+    # A chain on a barostat much faster than the atoms is not ergodic, and one that swings within a
+    # dozen steps spreads the volume by some per cent; see dynamics/README.md.
+    damping = {"npt-iso-csvr": 400.0, "npt-flexible-csvr": 150.0}.get(ensemble, 600.0)
     series = []
     for pressure, seed in ((0.0, 1), (0.03 * GPa, 2)):
         trial = begin(
