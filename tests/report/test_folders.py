@@ -16,6 +16,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from zifglass import mechanics
 from zifglass.cli.main import app
 from zifglass.core import ArrayTrajectory, InputError, Quantity, Structure
 from zifglass.core.files import write_json
@@ -24,7 +25,7 @@ from zifglass.io import structures, write
 from zifglass.mechanics import elasticity
 from zifglass.report.folders import StageWord, account_of, folder_page, kind_of
 from zifglass.report.folders.results import quantities_in
-from zifglass.report.mechanics import write_comparison, write_fluctuations
+from zifglass.report.mechanics import write_comparison, write_fluctuations, write_sweep
 from zifglass.report.page import page_html
 from zifglass.report.page.tables import quantity_text
 
@@ -319,3 +320,22 @@ def test_other_results_are_shown_as_they_are(tmp_path: Path) -> None:
     account = account_of(folder)
     assert account.models[0].numbers.shape == crystal.numbers.shape
     assert "1.21 g/cm³" in told(folder)
+
+
+def test_a_sweep_without_a_third_order_is_written_all_the_same(tmp_path: Path) -> None:
+    """Pressures far from zero, of a network trained on total stresses: K₀, but no K₀' beside it."""
+    holds = [
+        mechanics.Hold(
+            "expansion" if k else "start", k, 4446.2 * 1.015**k, pressure * GPa, 0.012 * GPa,
+            300.0, 0.5, 300.0, 4.0, (),
+        )
+        for k, pressure in enumerate((0.8874, 0.8354, 0.7895, 0.7296, 0.7139))
+    ]  # fmt: skip
+    settings = mechanics.StrainSweepSettings()
+    result, found = write_sweep(tmp_path, holds, mass=3193.0, settings=settings)
+    with pytest.raises(InputError, match="order 3"):
+        result.third_order()
+    assert not any(name.startswith("third_order") for name in found)
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert "order 3" in written["about"]["third_order"]
+    assert (tmp_path / "pressure_volume.png").stat().st_size > 5000

@@ -55,11 +55,16 @@ def write_sweep(
     """Fit finished holds; results.json, pressure_volume.csv and its figure. mass: amu."""
     result = mechanics.analyse_sweep(holds, mass=mass, settings=settings)
     found = quantities.of_sweep(result)
+    about = {}
     if len(result.window.chosen) >= 4:
-        found |= quantities.of_third_order(result.third_order(), mass=mass)
+        try:
+            found |= quantities.of_third_order(result.third_order(), mass=mass)
+        except InputError as error:  # points too flat or too few for K₀', not for K₀
+            about["third_order"] = str(error)
     write_quantities(
         folder,
         found,
+        **about,
         window=result.window.reason,
         bracketed=result.bracketed,
         holds=quantities.hold_rows(result),
