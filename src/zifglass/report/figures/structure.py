@@ -16,7 +16,7 @@ from .style import COLOURS, LINES, band, figure
 Results = Mapping[str, Any]
 """Label (a trajectory's name) → the result of one quantity."""
 
-_most_in_legend = 6
+_most_in_legend = len(COLOURS)
 
 
 def draw(quantity: str, results: Results, path: str | Path) -> None:
