@@ -19,11 +19,10 @@ from benchmarks.moduli import (
     branched,
     flexible,
     fluctuating,
-    folder_of,
     sweep_of,
     sweep_settings,
 )
-from benchmarks.record import RESULTS, record
+from benchmarks.record import RESULTS, evidence_folder, record
 from zifglass import mechanics
 from zifglass.dynamics.tasks import Task, carry_out_all
 from zifglass.io import structures
@@ -41,14 +40,16 @@ def main() -> int:
     options = parser.parse_args()
     crystal = structures.load("zif4")
     sweeps = {
-        potential: sweep_of(folder_of("crystal_moduli", potential) / "sweep", crystal, potential,
-                            sweep_settings(preparation, ramp, hold), seed)
+        potential: sweep_of(
+            evidence_folder("crystal_moduli", potential) / "sweep", crystal, potential,
+            sweep_settings(preparation, ramp, hold), seed,
+        )
         for potential, preparation, ramp, hold, seed in (
             (STUDENT, 10.0, 4.0, options.student_hold, 31),
             (TEACHER, 5.0, 2.0, options.teacher_hold, 32),
         )
     }  # fmt: skip
-    runs = [folder_of("crystal_moduli", STUDENT) / f"flexible-{k}" for k in (1, 2)]
+    runs = [evidence_folder("crystal_moduli", STUDENT) / f"flexible-{k}" for k in (1, 2)]
     branched(sweeps[STUDENT])
     carry_out_all([
         Task(flexible(options.flexible), crystal, STUDENT, run, seed=seed)

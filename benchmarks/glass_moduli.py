@@ -16,8 +16,8 @@ from multiprocessing import get_context
 import numpy as np
 from recipes.zif4_fast.states import CRYSTAL, GLASSES, State, structure_of
 
-from benchmarks.moduli import MASS, STUDENT, analysed, folder_of, sweep_of, sweep_settings
-from benchmarks.record import RESULTS, record
+from benchmarks.moduli import MASS, STUDENT, analysed, sweep_of, sweep_settings
+from benchmarks.record import RESULTS, evidence_folder, record
 from zifglass import analysis, mechanics, read
 from zifglass.core import Structure
 from zifglass.core.protocol import hold
@@ -28,7 +28,7 @@ from zifglass.dynamics.tasks import Task, carry_out_all
 from zifglass.report.figures.mechanics import pressure_volume
 from zifglass.studies.sweep import run_sweep
 
-FOLDER = folder_of("glass_moduli", STUDENT)
+FOLDER = evidence_folder("glass_moduli", STUDENT)
 QUENCHED = {"quenched-1": 41, "quenched-2": 42}
 PUBLISHED = {"K": (2.72, 0.97), "density": (1.30, 0.09)}
 

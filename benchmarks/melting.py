@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from recipes.zif4_fast.states import DEUTERIUM
 
-from benchmarks.record import RESULTS, ROOT, record
+from benchmarks.record import RESULTS, evidence_folder, record
 from benchmarks.zif4_fast_liquid import watch
 from zifglass import analysis, load_potential, read
 from zifglass.core import Protocol, Segment, Structure, Trajectory
@@ -113,7 +113,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hot", type=float, default=40.0, help="ps at 1800 K and of the control")
     options = parser.parse_args()
-    folder = ROOT / "build" / "evidence" / "melting" / load_potential(POTENTIAL).sha256[:12]
+    folder = evidence_folder("melting", POTENTIAL)
     settings = RunSettings(watch=WatchSettings(linkers="warn"))
     watch([
         Task(protocol(name, options.hot), structures.load("zif4"), POTENTIAL, folder / name,

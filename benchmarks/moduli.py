@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from recipes.zif4_fast.states import DEUTERIUM
 
-from benchmarks.record import ROOT
 from zifglass import dynamics, load_potential, mechanics, read
 from zifglass.core import Protocol, Structure
-from zifglass.core.units import GPa, g_per_cm3
+from zifglass.core.units import GPa, g_per_cm3, ps
 from zifglass.dynamics.protocols import FlexibleNPT, flexible_npt
 from zifglass.mechanics import StrainSweepSettings
 from zifglass.report.mechanics import write_fluctuations, write_sweep
@@ -19,12 +19,9 @@ from zifglass.studies.sweep import Sweep, finished_holds, run_sweep
 
 STUDENT, TEACHER = "zif4-fast", "castel2024-nequip"
 TEMPERATURE = 300.0
-MASS = 2.0141  # of deuterium, amu: 1 fs
+MASS = DEUTERIUM["H"]  # amu: 1 fs
+EQUILIBRATION = 20.0  # ps of a flexible run before frames count
 Found = dict[str, Any]
-
-
-def folder_of(name: str, potential: str) -> Path:
-    return ROOT / "build" / "evidence" / name / load_potential(potential).sha256[:12]
 
 
 def sweep_settings(preparation: float, ramp: float, hold: float) -> StrainSweepSettings:
@@ -77,9 +74,9 @@ def _pair(quantity: Any) -> tuple[float, float | None] | None:
 
 
 def flexible(duration: float) -> Protocol:
-    """300 K, no pressure, 20 ps before frames count; ps."""
+    """300 K, no pressure; ps."""
     return flexible_npt(
-        FlexibleNPT(timestep=1.0, deuterium=MASS, duration=duration, equilibration=20.0)
+        FlexibleNPT(timestep=1.0, deuterium=MASS, duration=duration, equilibration=EQUILIBRATION)
     )
 
 
@@ -87,7 +84,7 @@ def fluctuating(run: Path, seed: int) -> tuple[list[mechanics.Estimate], Found]:
     """K by volume and strain, and the density, of the kept part of a flexible run."""
     trajectory = read(run)
     assert trajectory.times is not None
-    kept = trajectory[int(np.searchsorted(trajectory.times, 20.0e3)) :]
+    kept = trajectory[int(np.searchsorted(trajectory.times, EQUILIBRATION * ps)) :]
     result = mechanics.strain_fluctuations(
         kept, temperature=TEMPERATURE, generator=np.random.default_rng(seed)
     )
@@ -107,7 +104,7 @@ def fluctuating(run: Path, seed: int) -> tuple[list[mechanics.Estimate], Found]:
     }
 
 
-def apart(ours: tuple[float, float], published: float, error: float = 0.0) -> str:
+def apart(ours: tuple[float, float], published: float) -> str:
     """ours − published, in words."""
-    difference, std = ours[0] - published, float(np.hypot(ours[1], error))
+    difference, std = ours[0] - published, ours[1]
     return f"{difference:+.3f} ± {std:.3f} ({abs(difference) / std:.1f} standard errors)"

@@ -16,6 +16,13 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 
 
+def evidence_folder(name: str, potential: str) -> Path:
+    """Where the runs of a claim go on, one folder per model: build/evidence/NAME/SHA-256."""
+    from zifglass import load_potential
+
+    return ROOT / "build" / "evidence" / name / load_potential(potential).sha256[:12]
+
+
 def record(name: str, figures: dict[str, Any], *, command: str | None = None) -> Path:
     """Write `figures` with the command that made them, the commit, date, processor, versions."""
     path = RESULTS / f"{name}.json"

@@ -26,7 +26,7 @@ from recipes.zif4_fast.states import CRYSTAL, HELD_OUT, State
 from benchmarks.moduli import analysed, sweep_of, sweep_settings
 from benchmarks.record import RESULTS, ROOT, record
 from zifglass import load_potential
-from zifglass.core import Frame, Potential, Structure
+from zifglass.core import Frame, Potential
 from zifglass.core.protocol import hold
 from zifglass.core.units import GPa, kB
 from zifglass.io import structures
@@ -101,9 +101,7 @@ def bias(potential: Potential) -> dict[str, tuple[float, float]]:
     strained = []
     for change in (-0.01, 0.0, 0.01):
         factor = (1.0 + change) ** (1.0 / 3.0)
-        strained.append(
-            Structure(crystal.numbers, crystal.positions * factor, crystal.cell * factor)
-        )
+        strained.append(crystal.scaled_to(crystal.cell * factor))
     found = {}
     for name, group in (("warm", warm), ("strained", strained)):
         apart = np.array([

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from recipes.zif4_fast.states import DEUTERIUM, State, structure_of
 
-from benchmarks.record import ROOT, record
+from benchmarks.record import evidence_folder, record
 from zifglass import analysis, load_potential, read
 from zifglass.core import Protocol, Segment, Structure, ZifglassError
 from zifglass.core.protocol import hold
@@ -52,7 +52,7 @@ def main() -> int:
     parser.add_argument("--glass", type=float, default=50.0, help="ps from the glass")
     parser.add_argument("--both", type=float, default=20.0, help="ps of student and teacher each")
     options = parser.parse_args()
-    folder = ROOT / "build" / "evidence" / "zif4_fast_liquid" / load_potential(STUDENT).sha256[:12]
+    folder = evidence_folder("zif4_fast_liquid", STUDENT)
     starts = {
         "crystal": (State("", "crystal", 0.0, hold(TEMPERATURE)), options.crystal),
         "glass": (State("", "glass01", 0.0, hold(TEMPERATURE)), options.glass),

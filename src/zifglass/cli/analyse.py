@@ -102,11 +102,10 @@ def analyse(
         for name, path in zip(_names(paths), paths, strict=True)
     }
     chosen = {name: _stretch(t, first, last)[::every] for name, t in read_all.items()}
-    looked_for = with_linkers(
-        settings.linkers, linker, lambda: {one.source: one[0] for one in chosen.values()},
+    settings = with_linkers(
+        settings, linker, lambda: {one.source: one[0] for one in chosen.values()},
         donor=settings.donor,
     )  # fmt: skip
-    settings = settings.model_copy(update={"linkers": looked_for})
     check_writable(output)
     with Progress("frames and pores") as bar:
         surveys = survey(

@@ -80,11 +80,10 @@ def lint(
     if not parts or ("all" in parts and len(parts) > 1):
         raise InputError("give files to look at, or the parts of a split by --train, --test, …")
     settings = settings_from(datasets.LintSettings, changes=change or ())
-    looked_for = with_linkers(
-        settings.linkers, linker,
+    settings = with_linkers(
+        settings, linker,
         lambda: {one.source: one[0] for part in parts.values() for one in part},
     )  # fmt: skip
-    settings = settings.model_copy(update={"linkers": looked_for})
     report = datasets.lint(
         parts,
         settings=settings,

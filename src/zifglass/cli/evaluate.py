@@ -122,11 +122,10 @@ def _card(
         SurveySettings, {"quantities": wanted, "size_frames": 0}, changes=changes
     )
     runs = {"reference": _joined(reference), "model": _joined(ours)}
-    looked_for = with_linkers(
-        settings.linkers, linker, lambda: {one.source: one[0] for one in runs.values()},
+    settings = with_linkers(
+        settings, linker, lambda: {one.source: one[0] for one in runs.values()},
         donor=settings.donor,
     )  # fmt: skip
-    settings = settings.model_copy(update={"linkers": looked_for})
     with Progress("frames") as bar:
         surveys = survey(
             runs,

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from zifglass.analysis import LinkerSettings
+    from zifglass.analysis.survey import SurveySettings
     from zifglass.core import Frame, Structure
+    from zifglass.datasets import LintSettings
+    from zifglass.dynamics import RunSettings
+    from zifglass.mechanics import StrainSweepSettings
+
+S = TypeVar("S", "SurveySettings", "LintSettings", "RunSettings", "StrainSweepSettings")
 
 LinkerOption = Annotated[
     list[Path] | None,
@@ -25,14 +30,14 @@ LinkerOption = Annotated[
 
 
 def with_linkers(
-    settings: LinkerSettings,
+    settings: S,
     files: Sequence[Path] | None,
     structures: Callable[[], Mapping[str, Structure | Frame]],
     *,
     donor: str = "N",
-) -> LinkerSettings:
-    """`settings` and the linkers in `files`. Raises InputError where one of them is in none of
-    `structures` (where from → structure, asked for only then)."""
+) -> S:
+    """`settings` that look for the linkers in `files` too. Raises InputError where one of them is
+    in none of `structures` (where from → structure, asked for only then)."""
     if not files:
         return settings
     from zifglass.analysis import read_linker
@@ -41,6 +46,6 @@ def with_linkers(
         read_linker(path, donor=donor, note=lambda text: typer.echo(f"note: {text}", err=True))
         for path in files
     ]
-    found = settings.with_own(own)
-    found.check_present(structures())
-    return found
+    looked_for = settings.linkers.with_own(own)
+    looked_for.check_present(structures())
+    return settings.model_copy(update={"linkers": looked_for})

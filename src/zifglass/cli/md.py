@@ -177,8 +177,7 @@ def run_settings(
     from zifglass.dynamics import RunSettings
 
     settings = settings_from(RunSettings, changes=changes)
-    looked_for = with_linkers(settings.linkers, linkers, lambda: {str(source): start})
-    return settings.model_copy(update={"linkers": looked_for})
+    return with_linkers(settings, linkers, lambda: {str(source): start})
 
 
 def tell_estimate(task: Task, *, runs: int = 1, figure: str = "timeline") -> None:

@@ -126,8 +126,7 @@ def strain_sweep(
         raise InputError("give --potential to run a sweep, or --analyse to analyse a finished one")
     chosen = read_settings(mechanics.StrainSweepSettings, settings, changes=change or ())
     start = read(structure)[-1].structure
-    looked_for = with_linkers(chosen.linkers, linker, lambda: {str(structure): start})
-    chosen = chosen.model_copy(update={"linkers": looked_for})
+    chosen = with_linkers(chosen, linker, lambda: {str(structure): start})
     _write_settings(output, chosen.model_dump(mode="json"), potential=potential, seed=seed)
     if potential is not None:
         sweep = Sweep(

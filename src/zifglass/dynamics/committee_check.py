@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -12,11 +12,13 @@ from zifglass.core import Frame, Potential, Prediction, Verdict
 from zifglass.core.structure import symbols_of
 from zifglass.potentials.committee import disagreement
 
+from .watchdog import LastLook
+
 agreed: Final = Verdict("ok", "the committee agrees")
 
 
 @dataclass
-class CommitteeAgreement:
+class CommitteeAgreement(LastLook):
     """Members (trained alike from other seeds) whose forces, with those of the potential that
     drives the run, spread by more than `limit` (eV/Å, standard deviation of the vector) on some
     atom: the run has left what the training covers."""
@@ -24,7 +26,6 @@ class CommitteeAgreement:
     members: Sequence[Potential]
     limit: float
     name: str = "committee"
-    _verdict: Verdict = agreed
 
     def update(self, frame: Frame) -> None:
         assert frame.forces is not None and frame.energy is not None and frame.stress is not None
@@ -40,13 +41,3 @@ class CommitteeAgreement:
             )
         else:
             self._verdict = agreed
-
-    def verdict(self) -> Verdict:
-        return self._verdict
-
-    def state(self) -> dict[str, Any]:
-        verdict = self._verdict
-        return {"verdict": [verdict.word, verdict.sentence, verdict.confidence]}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        self._verdict = Verdict(*state["verdict"])

@@ -39,7 +39,7 @@ class RunFrame(Frame):
     origin: float
 
 
-class _Look:
+class LastLook:
     """What the checks share: the verdict of the last look, kept through a restart."""
 
     _verdict: Verdict = fine
@@ -56,7 +56,7 @@ class _Look:
 
 
 @dataclass
-class ClosestApproach(_Look):
+class ClosestApproach(LastLook):
     """Atoms nearer than `fraction` of the sum of their covalent radii."""
 
     fraction: float
@@ -81,7 +81,7 @@ class ClosestApproach(_Look):
 
 
 @dataclass
-class TemperatureRange(_Look):
+class TemperatureRange(LastLook):
     """Temperature above `factor` × target × (1 + 5 √(2/N_f)), five natural standard deviations
     on top. Without a target (NVE) there is nothing to compare with."""
 
@@ -104,7 +104,7 @@ class TemperatureRange(_Look):
 
 
 @dataclass
-class EnergyJump(_Look):
+class EnergyJump(LastLook):
     """Potential energy that changes by more than `limit` (eV/atom) between two looks."""
 
     limit: float
@@ -133,7 +133,7 @@ class EnergyJump(_Look):
 
 
 @dataclass
-class ConservedDrift(_Look):
+class ConservedDrift(LastLook):
     """Drift of the conserved quantity since the segment's first look beyond `limit`
     (meV/atom/ps), judged after the first picosecond."""
 
@@ -167,7 +167,7 @@ class ConservedDrift(_Look):
 
 
 @dataclass
-class LargeForces(_Look):
+class LargeForces(LastLook):
     """A force (its length) above `limit` (eV/Å)."""
 
     limit: float
@@ -188,7 +188,7 @@ class LargeForces(_Look):
 
 
 @dataclass
-class VolumeRange(_Look):
+class VolumeRange(LastLook):
     """A cell whose volume leaves (1/factor … factor) × its first one."""
 
     factor: float
