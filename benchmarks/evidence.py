@@ -25,6 +25,7 @@ CLAIMS: dict[str, list[str]] = {
     "mechanics": ["benchmarks.mechanics"],
     "page": ["benchmarks.page"],
     "studies": ["benchmarks.studies"],
+    "demo": ["benchmarks.demo"],
     "reproduce-minutes": ["benchmarks.reproduce", "--budget", "minutes"],
     "reproduce-hours": ["benchmarks.reproduce", "--budget", "hours"],
     "training": ["benchmarks.training"],
