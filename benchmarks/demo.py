@@ -1,6 +1,6 @@
 """What does `make demo` find at full length?
 
-`python -m benchmarks.demo` (half an hour on two cores, resumable): `examples/demo.py --full`, whose
+`python -m benchmarks.demo` (some twenty minutes on two cores, resumable): `examples/demo.py --full`, whose
 lines are kept for the short demo to print beside its own.
 """
 
