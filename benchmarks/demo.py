@@ -1,7 +1,7 @@
 """What does `make demo` find at full length?
 
-`python -m benchmarks.demo` (some twenty minutes on two cores, resumable): `examples/demo.py --full`, whose
-lines are kept for the short demo to print beside its own.
+`python -m benchmarks.demo` (some twenty minutes on two cores, resumable): `examples/demo.py
+--full`, whose lines are kept for the short demo to print beside its own.
 """
 
 from __future__ import annotations

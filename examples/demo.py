@@ -6,10 +6,10 @@ melted at 1500 K for 70 to 250 ps: here 1700 K for 15 ps, ramps of 140 K/ps, deu
 1 fs, so that two cores need about five minutes; whether it has molten is judged, not assumed.
 Stopped and started again it goes on, to the same bits.
 
-`--full` (some twenty minutes of two cores): 1500 K for 70 ps as the paper's first glass, heated at 40 K/ps
-and cooled at 15 K/ps, longer holds; what it gave is kept in benchmarks/results/demo.json and
-printed beside yours. `--short` is a look at the machinery in half a minute: 2 ps, 900 K, one run,
-nothing melts.
+`--full` (some twenty minutes of two cores): 1500 K for 70 ps as the paper's first glass, heated at
+40 K/ps and cooled at 15 K/ps, longer holds; what it gave is kept in benchmarks/results/demo.json
+and printed beside yours. `--short` is a look at the machinery in half a minute: 2 ps, 900 K, one
+run, nothing melts.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from zifglass.core.settings import settings_from
 from zifglass.dynamics import RunSettings, WatchSettings
 from zifglass.io import structures, write
 from zifglass.studies import Stage, StudyReport, kinds, run_stages
+from zifglass.studies.kinds import kind_of
 from zifglass.studies.place import Place
 from zifglass.studies.record import read_record
-from zifglass.studies.stage import kind_of
 from zifglass.studies.work.handover import frames_of
 
 assert toy_kinds

@@ -106,11 +106,12 @@ def test_a_method_raised_by_hand_makes_results_outdated(
 ) -> None:
     from dataclasses import replace
 
-    from zifglass.studies import stage as module
+    from zifglass.studies.kinds import kind_of
+    from zifglass.studies.stage import KINDS
 
     run_stages([_sum("one", 1)], tmp_path)
-    raised = replace(module.kind_of("toy-sum"), method=2)
-    monkeypatch.setitem(module._kinds, "toy-sum", raised)
+    raised = replace(kind_of("toy-sum"), method=2)
+    monkeypatch.setitem(KINDS, "toy-sum", raised)
     from zifglass.studies.place import make_plan
 
     place = Place(tmp_path)

@@ -17,8 +17,9 @@ from typing import Any
 from zifglass.core import InputError
 from zifglass.core.files import sha256_of
 
+from .kinds import kind_of
 from .potential import sha256_of_potential
-from .stage import Stage, in_order, kind_of
+from .stage import Stage, in_order
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,19 @@
 """What a study will take, before it starts: time and disk of every stage, from one measured step
-per structure and potential on this machine."""
+per composition, density and potential on this machine."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from zifglass.core import InputError, Structure, ZifglassError
 from zifglass.core.settings import settings_from
 
+from .kinds import kind_of
 from .place import Plan
 from .potential import load
-from .stage import Stage, kind_of
+from .stage import Stage
 from .states import StageState
 from .work.prepare import PrepareSettings, prepared
 
@@ -52,13 +54,14 @@ def forecast(
 
 
 class _Clock:
-    """Measured steps, one per starting structure and potential."""
+    """Measured steps, one per potential and what a step's time depends on: the composition of the
+    starting structure and, to a tenth, its volume."""
 
     def __init__(self, plan: Plan, tell: Callable[[str], None]) -> None:
         self._by_name = {stage.name: stage for stage in plan.stages}
         self._tell = tell
         self._structures: dict[str, Structure] = {}
-        self._seconds: dict[tuple[str, str], float] = {}
+        self._seconds: dict[tuple[str, int, str], float] = {}
 
     def structure_of(self, stage: Stage) -> Structure | None:
         """What it starts from, as far as that is known before anything has run: the structure as
@@ -71,14 +74,13 @@ class _Clock:
         return self._structures[source.name]
 
     def seconds(self, stage: Stage) -> float:
-        source, potential = self._source(stage), stage.potential
-        assert source is not None and potential is not None
-        key = (source.name, potential)
+        structure, potential = self.structure_of(stage), stage.potential
+        assert structure is not None and potential is not None
+        tenths = round(10.0 * math.log(structure.volume))
+        key = (structure.formula, tenths, potential)
         if key not in self._seconds:
             from zifglass.dynamics.estimate import seconds_per_step
 
-            structure = self.structure_of(stage)
-            assert structure is not None
             try:
                 each = seconds_per_step(structure, load(potential))
             except ZifglassError as error:

@@ -5,6 +5,11 @@ stands a function that makes such a stage from typed settings, checked. Every mo
 the rooms it uses only when it works.
 """
 
+from difflib import get_close_matches
+
+from zifglass.core import InputError
+
+from .stage import KINDS, StageKind
 from .work.dynamics import md_stage
 from .work.mechanics import fluctuations_stage, static_stage, strain_sweep_stage
 from .work.prepare import PrepareSettings, prepare_stage
@@ -17,8 +22,24 @@ __all__ = [
     "compare_stage",
     "ensemble_stage",
     "fluctuations_stage",
+    "kind_of",
     "md_stage",
     "prepare_stage",
     "static_stage",
     "strain_sweep_stage",
 ]
+
+
+def kind_of(name: str) -> StageKind:
+    """The registered kind called `name`."""
+    if name not in KINDS:
+        near = get_close_matches(name, KINDS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(KINDS))}"
+        raise InputError(f"no stage is of kind {name!r}: {hint}")
+    found = KINDS[name]
+    if found.module == "__main__":
+        raise InputError(
+            f"the kind {name!r} is defined in a script; put it into a module, so that the process "
+            "of a stage can import it"
+        )
+    return found

@@ -17,9 +17,10 @@ from typing import Final
 from zifglass.core import InputError, Stopped, ZifglassError
 from zifglass.core.locks import locked
 
+from .kinds import kind_of
 from .place import Place, Plan, read_plan
 from .record import Record, Word, begun, differences, now, read_record, results_in, write_record
-from .stage import Stage, StageContext, kind_of
+from .stage import Stage, StageContext
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 

@@ -11,18 +11,20 @@ slurm/             jobs and their logs
 
 from __future__ import annotations
 
+import importlib
 import json
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from zifglass.core import InputError
-from zifglass.core.files import write_json
+from zifglass.core.files import plain, write_json
 
 from .fingerprint import Identity, identities
-from .stage import Stage, in_order, stage_from
+from .kinds import kind_of
+from .stage import Resources, Stage, in_order
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def make_plan(place: Place, stages: Sequence[Stage]) -> Plan:
 def write_plan(place: Place, plan: Plan) -> None:
     """Write plan.json, from which every job knows its stage."""
     stages = [
-        stage.as_dict()
+        _as_dict(stage)
         | {"identity": plan.identities[stage.name].parts}
         | {"fingerprint": plan.identities[stage.name].fingerprint}
         for stage in plan.stages
@@ -97,10 +99,23 @@ def read_plan(place: Place) -> Plan:
     stages, found = [], {}
     for item in value["stages"]:
         parts, fingerprint = item.pop("identity"), item.pop("fingerprint")
-        stage = stage_from(item)
+        stage = _stage_from(item)
         stages.append(stage)
         found[stage.name] = Identity(fingerprint, parts)
     return Plan(value["study"], value["root"], tuple(stages), found)
+
+
+def _as_dict(stage: Stage) -> dict[str, Any]:
+    """Plain data, with the module of the kind, which a job imports first."""
+    own = {"module": kind_of(stage.kind).module, "resources": stage.resources.model_dump()}
+    return plain(asdict(stage) | own)
+
+
+def _stage_from(value: Mapping[str, Any]) -> Stage:
+    """The stage that `_as_dict` wrote; its kind is made known."""
+    importlib.import_module(value["module"])
+    given = {key: item for key, item in value.items() if key != "module"}
+    return Stage(**given | {"resources": Resources(**value["resources"])})
 
 
 def _read(path: Path) -> dict[str, Any]:

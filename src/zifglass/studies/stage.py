@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -67,19 +66,6 @@ class Stage:
         object.__setattr__(self, "settings", plain(dict(self.settings)))
         inputs = {role: Path(path) for role, path in self.inputs.items()}
         object.__setattr__(self, "inputs", inputs)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data; `stage_from` gives an equal stage. Holds the module of the kind, which a
-        job imports first."""
-        own = {"module": kind_of(self.kind).module, "resources": self.resources.model_dump()}
-        return plain(asdict(self) | own)
-
-
-def stage_from(value: Mapping[str, Any]) -> Stage:
-    """The stage that `as_dict` wrote; its kind is made known."""
-    importlib.import_module(value["module"])
-    given = {key: item for key, item in value.items() if key != "module"}
-    return Stage(**given | {"resources": Resources(**value["resources"])})
 
 
 @dataclass(frozen=True)
@@ -152,7 +138,8 @@ class StageKind:
     estimate: Estimator | None
 
 
-_kinds: Final[dict[str, StageKind]] = {}
+KINDS: Final[dict[str, StageKind]] = {}
+"""Those whose modules have been imported."""
 
 
 def stage_kind(
@@ -170,32 +157,13 @@ def stage_kind(
     """
 
     def register(work: Work) -> Work:
-        known = _kinds.get(name)
+        known = KINDS.get(name)
         if known is not None and known.module != work.__module__:
             raise InputError(f"two modules define stages of kind {name!r}: {known.module}, {work}")
-        _kinds[name] = StageKind(name, method, work, work.__module__, tuple(references), estimate)
+        KINDS[name] = StageKind(name, method, work, work.__module__, tuple(references), estimate)
         return work
 
     return register
-
-
-def kind_of(name: str) -> StageKind:
-    """The registered kind called `name`."""
-    from difflib import get_close_matches
-
-    if name not in _kinds:
-        importlib.import_module("zifglass.studies.kinds")
-    if name not in _kinds:
-        near = get_close_matches(name, _kinds, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(_kinds))}"
-        raise InputError(f"no stage is of kind {name!r}: {hint}")
-    found = _kinds[name]
-    if found.module == "__main__":
-        raise InputError(
-            f"the kind {name!r} is defined in a script; put it into a module, so that the process "
-            "of a stage can import it"
-        )
-    return found
 
 
 def in_order(stages: Sequence[Stage]) -> list[Stage]:
