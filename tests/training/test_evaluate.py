@@ -115,7 +115,8 @@ def test_missing_shear_and_missing_stress_are_not_zero() -> None:
 
 def test_one_frame_has_no_error_bar_and_no_label_no_evaluation() -> None:
     labels, oracle, _errors = made(np.random.default_rng(3), 3)
-    assert np.isnan(evaluate(oracle, ArrayTrajectory(labels[:1])).energy.mae_std)
+    found = evaluate(oracle, ArrayTrajectory(labels[:1])).quantities()["energy_mae"]
+    assert found.std is None and found.note == "one frame: no error"
     labels[2] = replace(labels[2], forces=None)
     with pytest.raises(InputError, match=r"this one has no forces .*frame 2"):
         evaluate(oracle, ArrayTrajectory(labels))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -163,24 +164,29 @@ def _print_parts(parts: dict[str, Evaluation]) -> None:
             *((f"forces on {kind}", errors) for kind, errors in part.forces_of.items()),
             *([] if part.stress is None else [("virial stress", part.stress)]),
         ]  # fmt: skip
-        typer.echo(f"{name}: {part.frames} frames of {part.atoms} atoms")
+        alone = "1 frame, so no errors," if part.frames == 1 else f"{part.frames} frames"
+        typer.echo(f"{name}: {alone} of {part.atoms} atoms")
         for label, e in rows:
             typer.echo(
-                f"  {label:<14} MAE {e.mae:8.4g} ± {e.mae_std:.2g}   RMSE {e.rmse:8.4g} ± "
-                f"{e.rmse_std:.2g} {e.unit}"
+                f"  {label:<14} MAE {e.mae:8.4g}{_error(e.mae_std)}   RMSE {e.rmse:8.4g}"
+                f"{_error(e.rmse_std)} {e.unit}"
             )
         typer.echo(
-            f"  energy, mean   {part.energy.bias:+.4g} ± {part.energy.bias_std:.2g} meV/atom"
+            f"  energy, mean   {part.energy.bias:+.4g}{_error(part.energy.bias_std)} meV/atom"
         )
         if part.pressure is not None:
             shear = "" if part.shear else "; shear is not labelled"
             bias = part.pressure
             typer.echo(
-                f"  pressure_virial, mean {bias.bias:+.4g} ± {bias.bias_std:.2g} MPa "
+                f"  pressure_virial, mean {bias.bias:+.4g}{_error(bias.bias_std)} MPa "
                 f"({part.stress_frames} frames{shear})"
             )
         else:
             typer.echo("  no stress labels")
+
+
+def _error(std: float) -> str:
+    return f" ± {std:.2g}" if math.isfinite(std) else ""
 
 
 def _print_card(card: Scorecard) -> None:

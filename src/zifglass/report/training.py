@@ -73,8 +73,7 @@ def write_sweep(
         cells = [row.found.get(name, nothing) for row in rows]
         table[f"{name} ({unit})"] = np.array([cell.value for cell in cells], dtype=float)
         if any(row.runs > 1 for row in rows):
-            std = [np.nan if cell.std is None else cell.std for cell in cells]
-            table[f"{name}_std ({unit})"] = np.array(std, dtype=float)
+            table[f"{name}_std ({unit})"] = _stds(cells)
     write_csv(folder / "sweep.csv", table)
     write_json(
         folder / "sweep.json",
@@ -111,10 +110,14 @@ def write_evaluations(
         unit = next(found[key].unit for found in each.values() if key in found)
         cells = [found.get(key, nothing) for found in each.values()]
         table[f"{key} ({unit})"] = np.array([cell.value for cell in cells])
-        table[f"{key}_std ({unit})"] = np.array([cell.std for cell in cells])
+        table[f"{key}_std ({unit})"] = _stds(cells)
     write_csv(folder / "evaluation.csv", table)
     sources = {name: evaluation.source for name, evaluation in evaluations.items()}
     write_json(folder / "settings.json", {"potential": dict(potential), "parts": sources})
+
+
+def _stds(cells: Sequence[Quantity]) -> np.ndarray[Any, Any]:
+    return np.array([np.nan if cell.std is None else cell.std for cell in cells], dtype=float)
 
 
 def _frames(evaluation: Evaluation) -> Columns:

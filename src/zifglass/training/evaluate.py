@@ -77,13 +77,13 @@ class Evaluation:
         if self.stress is not None:
             named["stress"] = self.stress
         for name, errors in named.items():
-            found[f"{name}_mae"] = Quantity(errors.mae, errors.mae_std, errors.unit)
-            found[f"{name}_rmse"] = Quantity(errors.rmse, errors.rmse_std, errors.unit)
-        found["energy_bias"] = Quantity(self.energy.bias, self.energy.bias_std, self.energy.unit)
+            found[f"{name}_mae"] = _quantity(errors.mae, errors.mae_std, errors.unit)
+            found[f"{name}_rmse"] = _quantity(errors.rmse, errors.rmse_std, errors.unit)
+        found["energy_bias"] = _quantity(self.energy.bias, self.energy.bias_std, self.energy.unit)
         if self.pressure is not None:
             note = None if self.shear else "shear is not labelled: stress_* are of the diagonal"
             bias = self.pressure.bias, self.pressure.bias_std
-            found["pressure_virial_bias"] = Quantity(*bias, "MPa", note)
+            found["pressure_virial_bias"] = _quantity(*bias, "MPa", note)
         return found
 
 
@@ -133,6 +133,12 @@ def evaluate(
         shear=bool((labelled.all(axis=(1, 2)) | ~labelled.any(axis=(1, 2))).all()),
         parity=parity,
     )
+
+
+def _quantity(value: float, std: float, unit: str, note: str | None = None) -> Quantity:
+    if np.isfinite(std):
+        return Quantity(value, std, unit, note)
+    return Quantity(value, None, unit, "; ".join(filter(None, ("one frame: no error", note))))
 
 
 def _labelled(frame: Frame, source: str) -> Frame:
