@@ -284,3 +284,11 @@ def test_collapse_is_reported() -> None:
     result = static_elasticity(LennardJones(), swollen, settings=tight)
     assert result.collapse.word == "collapsed"
     assert "closed-pore" in result.collapse.sentence
+
+
+@pytest.mark.parametrize("change", [1.05, 1 / 1.05])
+def test_a_structure_far_from_zero_pressure_is_doubtful(change: float) -> None:
+    far = crystal.scaled_to(primitive * change ** (1 / 3))
+    result = static_elasticity(LennardJones(), far, settings=tight)
+    assert result.collapse.word == "doubtful"
+    assert f"{1 / change - 1:+.1%}" in result.collapse.sentence

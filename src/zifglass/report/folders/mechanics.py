@@ -21,7 +21,7 @@ from .settings import facts_of
 
 _tones: dict[str, Tone] = {
     "agree": "good", "stable": "good", "converged": "good", "ok": "good", "disagree": "bad",
-    "unstable": "bad", "collapsed": "bad",
+    "unstable": "bad", "collapsed": "bad", "doubtful": "caution",
 }  # fmt: skip
 
 
