@@ -291,4 +291,6 @@ def test_a_structure_far_from_zero_pressure_is_doubtful(change: float) -> None:
     far = crystal.scaled_to(primitive * change ** (1 / 3))
     result = static_elasticity(LennardJones(), far, settings=tight)
     assert result.collapse.word == "doubtful"
-    assert f"{1 / change - 1:+.1%}" in result.collapse.sentence
+    relaxed = result.volume / far.volume
+    assert relaxed == pytest.approx(1 / change, abs=0.005)  # cut off, hence another minimum
+    assert f"{relaxed - 1:+.1%}" in result.collapse.sentence
