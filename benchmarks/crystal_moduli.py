@@ -28,7 +28,10 @@ from zifglass.dynamics.tasks import Task, carry_out_all
 from zifglass.io import structures
 from zifglass.report.figures.mechanics import pressure_volume
 
-PUBLISHED = {"K, sweep": 1.69, "K, volume": 1.59, "K, strain": 1.58, "density": 1.16}
+PUBLISHED = {
+    "K, sweep": 1.69, "K, volume": 1.59, "K, strain": 1.58,
+    "density": 1.16, "density, flexible": 1.15,
+}  # fmt: skip
 LIMITS = {"K": 0.3, "density": 0.01}  # of the standard errors with the teacher
 
 
@@ -77,7 +80,7 @@ def main() -> int:
             flexible_rows[1]["K, strain, Hill"], PUBLISHED["K, strain"]
         ),
         "zif4-fast, density at zero pressure": apart(
-            flexible_rows[0]["density"], PUBLISHED["density"]
+            flexible_rows[0]["density"], PUBLISHED["density, flexible"]
         ),
     }
     met = {name: teacher[name][1] <= limit for name, limit in LIMITS.items()}
