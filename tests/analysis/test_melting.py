@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from zifglass.analysis import linkers
 from zifglass.analysis.melting import melting
-from zifglass.analysis.melting_clocks import MeltingSettings
+from zifglass.analysis.melting_clocks import MeltingSettings, judge
 from zifglass.analysis.melting_monitor import MeltingMonitor
 from zifglass.core import ArrayTrajectory, Frame, InputError, Monitor, Structure, units
 from zifglass.core.files import plain
@@ -235,6 +236,20 @@ def test_a_melt_that_has_just_begun_is_solid_no_more() -> None:
         assert not (len(seen) == 3 and words[-1] == "solid"), end
     order = [word for k, word in enumerate(words) if k == 0 or word != words[k - 1]]
     assert order == ["solid", "undecided", "liquid"]
+
+
+def test_a_last_window_that_dips_moves_no_onset() -> None:
+    """Ring counts of a melt that come back to the crystal's in the last window alone."""
+    melt = Synthetic(11, 60)
+    melt.melts(20.0)
+    whole = melting(melt.trajectory(), reference=CRYSTAL)
+    rings = whole.history.rings.copy()
+    rings[-1] = 0.0
+    dipped = judge(replace(whole.history, rings=rings), MeltingSettings())
+    assert whole.clocks[2].reading == dipped.clocks[2].reading == 1.0
+    assert whole.clocks[2].onset is not None
+    assert dipped.clocks[2].onset == whole.clocks[2].onset
+    assert (dipped.verdict.word, dipped.onset) == ("liquid", whole.onset)
 
 
 def test_single_defect_is_solid() -> None:

@@ -179,8 +179,9 @@ def _clock(
     reading = recent or min(latest, 0.5)
     onset = None
     if reading == 1.0:
-        low = np.nonzero(known & (values <= solid))[0]
         above = np.nonzero(known & (values > solid))[0]
+        low = np.nonzero(known & (values <= solid))[0]
+        low = low[low < above[-1]]  # a last value that dips is chance: the median says liquid
         after = above[above > low[-1]] if len(low) else above
         onset = float(times[after[0]])
     return Clock(name, label, times, values, levels, reading, onset)
