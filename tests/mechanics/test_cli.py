@@ -42,6 +42,8 @@ def test_fluctuations_of_two_runs(
     output = tmp_path / "out"
     printed = run("mechanics", "fluctuations", *runs, "-o", output, "--temperature", 300)
     assert "agree: independent estimates" in printed
+    assert "stable; the lowest eigenvalue" in printed
+    assert "of 3000 frames left out as equilibration" in printed
     truth = elasticity.averages(triclinic, np.linalg.inv(triclinic))
     for path in runs:
         results = json.loads((output / path.name / "results.json").read_text())
@@ -61,7 +63,15 @@ def test_fluctuations_of_two_runs(
     assert "agree" in printed
     again = json.loads((tmp_path / "both" / "verdict.json").read_text())
     assert again["probability"] == pytest.approx(verdict["probability"], rel=1e-6)
-    run("mechanics", "ensemble", *folders, "-o", tmp_path / "glasses")
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "results.json").write_bytes((folders[0] / "results.json").read_bytes())
+    for command in ("compare", "ensemble"):
+        with pytest.raises(InputError, match="same run under two names"):
+            run("mechanics", command, folders[0], copy, "-o", tmp_path / "twice")
+    printed = run("mechanics", "ensemble", *folders, "-o", tmp_path / "glasses")
+    rows = (tmp_path / "glasses" / "ensemble.csv").read_text(encoding="utf-8").splitlines()
+    assert len(list(csv.DictReader(rows))) == 2 * printed.count("s.d. of 2")
     whole = json.loads((tmp_path / "glasses" / "ensemble.json").read_text())
     each = [json.loads((f / "results.json").read_text())["bulk_modulus_reuss"] for f in folders]
     assert whole["bulk_modulus_reuss"]["mean"] == pytest.approx(np.mean([e["value"] for e in each]))
@@ -128,6 +138,14 @@ def test_strain_sweep_of_finished_runs(tmp_path: Path) -> None:
     assert len(rows) == 8
     assert sum(int(row["fitted"]) for row in rows) == 5
     assert (output / "pressure_volume.png").stat().st_size > 1000
+    write(tmp_path / "other.extxyz", structure.scaled_to(1.02 * structure.cell))
+    before = (output / "settings.json").read_bytes()
+    with pytest.raises(InputError, match="give the structure it began with"):
+        run(
+            "mechanics", "strain-sweep", tmp_path / "other.extxyz", "--analyse", sweep,
+            "-o", output, "--set", "max_steps=9",
+        )  # fmt: skip
+    assert (output / "settings.json").read_bytes() == before  # of the results that lie there
     with pytest.raises(InputError, match="no finished preparation"):
         run(
             "mechanics", "strain-sweep", tmp_path / "start.extxyz", "--analyse", tmp_path,

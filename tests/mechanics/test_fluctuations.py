@@ -298,6 +298,25 @@ def test_runs_that_are_not_stationary_are_refused(
             )  # fmt: skip
 
 
+def test_a_collapse_is_no_equilibration(draw: Callable) -> None:
+    """Sixty per cent of a run at one volume, the rest at another: two phases, not one modulus."""
+    base = np.diag([15.4, 15.4, 18.4])
+    cells = draw(np.diag([4.0, 4, 4, 2, 2, 2]) * GPa, base, 3000, np.random.default_rng(19), 0.3)
+    cells[1800:] *= 0.93
+    with pytest.raises(InputError, match=r"drifts or collapses: 18\d\d of 3000.*-(19|20).\d%"):
+        analyse(cells, FluctuationSettings(bootstrap_samples=100))
+    assert analyse(cells, FluctuationSettings(discard=1900)).discarded >= 1900
+
+
+def test_strains_beyond_linear_elasticity_are_told(draw: Callable) -> None:
+    """C44 of 0.02 GPa: volume and Reuss K, an identity of small strains, part company."""
+    stiffness = np.diag([4.0, 4, 4, 0.02, 2, 2]) * GPa
+    cells = draw(stiffness, np.diag([15.4, 15.4, 18.4]), 2000, np.random.default_rng(20))
+    result = analyse(cells)
+    assert result.verdict.word == "not converged"
+    assert "too large for linear elasticity" in result.verdict.sentence
+
+
 def test_bad_cells_and_temperatures_are_refused(
     draw: Callable, triclinic: np.ndarray, triclinic_cell: np.ndarray
 ) -> None:

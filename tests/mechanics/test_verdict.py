@@ -10,13 +10,8 @@ from zifglass.core import InputError
 from zifglass.core.units import GPa, g_per_cm3
 from zifglass.mechanics import equation_of_state as eos
 from zifglass.mechanics.audit import pressure_audit, virial_pressures
-from zifglass.mechanics.verdict import (
-    Estimate,
-    compare_methods,
-    ensemble,
-    finite_size,
-    table,
-)
+from zifglass.mechanics.ensembles import ensemble, finite_size
+from zifglass.mechanics.verdict import Estimate, compare_methods, estimates_of_results, table
 
 mass = 16 * (65.38 + 2 * (3 * 12.011 + 3 * 1.008 + 2 * 14.007))
 
@@ -66,6 +61,44 @@ def test_verdict_is_right_99_times_in_a_hundred() -> None:
     assert abs(wrong - 0.01) < 3 * np.sqrt(0.01 * 0.99 / 1000)
 
 
+def test_kinds_of_one_run_are_not_counted_twice() -> None:
+    """Voigt and Reuss K of a run share its fluctuations: two runs 3 σ apart (p = 0.0027 once) are
+    no surer to differ for being compared in both."""
+    rows = [
+        estimate("strain fluctuations", kind, run, k, 0.1)
+        for run, k in (("a", 1.6), ("b", 1.6 + 0.1 * np.sqrt(2) * 2.6))
+        for kind in ("voigt", "reuss", "hill")
+    ]
+    result = compare_methods(rows)
+    assert result.chi_squared == pytest.approx(2.6**2)
+    assert result.degrees_of_freedom == 1
+    assert result.probability == pytest.approx(2 * 0.00932, rel=0.01)
+    assert result.verdict.word == "agree"  # added up: χ² 13.5 for 2, p = 0.0012
+
+
+def full(run: str, k: float, density: float, temperature: float | None = 300.0) -> Estimate:
+    return Estimate("strain sweep", "voigt", run, k * GPa, 0.1 * GPa, density, 0.001, temperature)
+
+
+def test_what_is_no_comparison() -> None:
+    with pytest.raises(InputError, match="a and b are the same run under two names"):
+        compare_methods([full("a", 1.6, 0.7), full("b", 1.6, 0.7)])
+    with pytest.raises(InputError, match="a is at 300 K, b at 600 K"):
+        compare_methods([full("a", 1.6, 0.7), full("b", 1.7, 0.7, 600.0)])
+    apart = compare_methods([full("a", 1.6, 0.7), full("b", 1.61, 0.6)])
+    assert apart.verdict.word == "disagree"
+    assert "not one material" in apart.verdict.sentence
+    assert compare_methods([full("a", 1.6, 0.7), full("b", 1.61, 0.702)]).verdict.word == "agree"
+
+
+def test_results_without_errors_or_at_zero_kelvin_are_refused() -> None:
+    half = {"bulk_modulus_volume": {"value": 1.6}, "density": {"value": 1.2, "std": 0.1}}
+    with pytest.raises(InputError, match="without a value or a standard error"):
+        estimates_of_results(half, run="a")
+    with pytest.raises(InputError, match="moduli at 0 K"):
+        estimates_of_results({"bulk_modulus_hill": {"value": 3.7, "std": 0.5}}, run="a")
+
+
 def test_no_modulus_without_an_error() -> None:
     for std in (0.0, float("nan")):
         with pytest.raises(InputError, match="without a standard error"):
@@ -101,6 +134,10 @@ def test_ensemble_separates_sampling_from_spread() -> None:
     assert result.sampling == pytest.approx(0.5)
     assert result.intrinsic == pytest.approx(0.9, rel=0.05)
     assert result.mean_std == pytest.approx(result.spread / np.sqrt(4000))
+    assert result.verdict.word == "differ"
+    alike = ensemble("abc", np.array([2.0, 2.1, 2.2]), stds=np.full(3, 0.1))
+    assert alike.probability == pytest.approx(np.exp(-1.0))  # χ² 2 for 2 degrees of freedom
+    assert alike.verdict.word == "not told apart"
     four = ensemble("abcd", np.array([2.0, 3.0, 2.5, 2.5]), stds=np.full(4, 0.1))
     assert four.mean == 2.5
     assert four.spread == pytest.approx(np.std([2.0, 3.0, 2.5, 2.5], ddof=1))

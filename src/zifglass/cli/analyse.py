@@ -119,7 +119,8 @@ def analyse(
         typer.echo(f"left out: {quantity} ({reason})", err=True)
     for note in dict.fromkeys(note for s in surveys.values() for note in s.notes):
         typer.echo(f"note: {note}", err=True)
-    _print(total)
+    many = len(surveys) > 1
+    _print(total, f"mean ± s.d. of {len(surveys)}" if many else "value ± std")
     typer.echo(f"written to {output}")
 
 
@@ -176,11 +177,11 @@ def _stretch(trajectory: Trajectory, first: float | None, last: float | None) ->
     return trajectory[int(inside[0]) : int(inside[-1]) + 1]
 
 
-def _print(found: Mapping[str, Mapping[str, Quantity]]) -> None:
+def _print(found: Mapping[str, Mapping[str, Quantity]], title: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    titles = [name or "value ± std" for name in found]
+    titles = [name or title for name in found]
     table = Table("quantity", *titles, "unit", box=None, pad_edge=False)
     names = dict.fromkeys(name for each in found.values() for name in each)
     for name in names:

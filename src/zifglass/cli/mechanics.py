@@ -43,27 +43,43 @@ def fluctuations(
     ],
     output: Output,
     temperature: Annotated[float, typer.Option(help="Of the thermostat, K.")],
+    species_map: Annotated[
+        str | None, typer.Option(help="LAMMPS types or labels to elements: 1=C,2=H,3=N,4=Zn.")
+    ] = None,
+    timestep: Annotated[
+        float | None,
+        typer.Option(help="fs per step of the file's clock, or between frames without one."),
+    ] = None,
+    units: Annotated[
+        str | None,
+        typer.Option(help="metal or real, for LAMMPS files that do not say (metal otherwise)."),
+    ] = None,
     settings: SettingsFile = None,
     change: Change = None,
     seed: Seed = 0,
 ) -> None:
-    """Elastic tensor and bulk modulus from the fluctuations of a flexible cell.
+    """Elastic tensor and bulk modulus (GPa) from the fluctuations of a flexible cell.
 
     K = kT⟨V⟩/var V, and C = S⁻¹ from the strain against the mean cell. Equilibration is
     detected; errors are block-bootstrap ones. Several runs are analysed each and compared.
+    Moduli and density (g/cm³) are those at the barostat's pressure.
     """
     import numpy as np
 
     from zifglass import mechanics, read
+    from zifglass.core.files import check_writable
     from zifglass.core.settings import read_settings
     from zifglass.core.structure import masses_of
+    from zifglass.io import species_map_from_text
     from zifglass.mechanics.sampling import FluctuationSettings
     from zifglass.report.mechanics import write_fluctuations
 
     chosen = read_settings(FluctuationSettings, settings, changes=change or ())
-    estimates, found = [], {}
+    mapping = None if species_map is None else species_map_from_text(species_map)
+    check_writable(output)
+    estimates, found = [], 0
     for label, path in _labelled(runs):
-        trajectory = read(path)
+        trajectory = read(path, species_map=mapping, timestep=timestep, units=units)
         result = mechanics.strain_fluctuations(
             trajectory,
             temperature=temperature,
@@ -73,12 +89,19 @@ def fluctuations(
         mass = float(masses_of(trajectory.numbers).sum())
         folder = output / label if len(runs) > 1 else output
         write_fluctuations(folder, result, mass=mass)
-        found[label] = (result, mass)
+        found += 1
         estimates += mechanics.estimates_of_fluctuations(result, run=label, mass=mass)
         typer.echo(f"{label}: {result.verdict.word}; {result.verdict.sentence}")
+        typer.echo(
+            f"{label}: {result.stability.word}; {result.stability.sentence}; "
+            f"{result.n_independent:.0f} independent samples, {result.discarded} of "
+            f"{result.n_frames} frames left out as equilibration"
+        )
+        if trajectory[0].temperature is None:
+            _note(f"{label}: the frames carry no temperature; {temperature:g} K is taken as given")
     _write_settings(output, chosen.model_dump(), temperature=temperature, seed=seed)
     _print_table(estimates)
-    if len(found) > 1:
+    if found > 1:
         _write_comparison(output, estimates)
 
 
@@ -118,6 +141,7 @@ def strain_sweep(
     """
     from zifglass import mechanics, read
     from zifglass.core import InputError
+    from zifglass.core.files import check_writable
     from zifglass.core.settings import read_settings
     from zifglass.report.mechanics import write_sweep
     from zifglass.studies.sweep import Sweep, finished_holds, run_sweep
@@ -127,7 +151,7 @@ def strain_sweep(
     chosen = read_settings(mechanics.StrainSweepSettings, settings, changes=change or ())
     start = read(structure)[-1].structure
     chosen = with_linkers(chosen, linker, lambda: {str(structure): start})
-    _write_settings(output, chosen.model_dump(mode="json"), potential=potential, seed=seed)
+    check_writable(output)
     if potential is not None:
         sweep = Sweep(
             output,
@@ -141,7 +165,14 @@ def strain_sweep(
         )
         run_sweep(sweep, workers=workers)
     holds = finished_holds(analyse or output, chosen, n_atoms=len(start))
+    if abs(holds[0].volume / start.volume - 1.0) > 1e-3:
+        raise InputError(
+            f"this sweep begins at {holds[0].volume:.1f} Å³, {structure} has {start.volume:.1f}: "
+            "give the structure it began with (its mass sets the density)",
+            analyse or output,
+        )
     result, found = write_sweep(output, holds, mass=float(start.masses.sum()), settings=chosen)
+    _write_settings(output, chosen.model_dump(mode="json"), potential=potential, seed=seed)
     typer.echo(f"window: {result.window.reason}")
     k, rho = found["bulk_modulus"], found["density_at_zero_pressure"]
     typer.echo(
@@ -176,10 +207,12 @@ def static(
     (ZIF-4's closed-pore one) is reported.
     """
     from zifglass import load_potential, mechanics, read
+    from zifglass.core.files import check_writable
     from zifglass.core.settings import read_settings
     from zifglass.report.mechanics import write_static
 
     chosen = read_settings(mechanics.StaticSettings, settings, changes=change or ())
+    check_writable(output)
     result = mechanics.static_elasticity(
         load_potential(potential), read(structure)[-1].structure, settings=chosen
     )
@@ -201,7 +234,8 @@ def compare(
 ) -> None:
     """The methods side by side (GPa, g/cm³) and one verdict on one material.
 
-    Voigt is compared with Voigt, Reuss with Reuss, and only independent runs count.
+    Voigt is compared with Voigt, Reuss with Reuss, and only independent runs count: one run
+    given twice, other temperatures and 0 K moduli are refused. Writes verdict.json and a figure.
     """
     from zifglass import mechanics
     from zifglass.report.mechanics import read_results
@@ -221,17 +255,20 @@ def ensemble(
     ],
     output: Output,
 ) -> None:
-    """Several glasses: mean ± s.d. of K (GPa) and density (g/cm³), and each one's error."""
-    from zifglass.core.files import write_json
-    from zifglass.report.mechanics import ensembles, read_results
+    """Several glasses: mean ± s.d. of K (GPa) and density (g/cm³), and each one's error.
 
-    tables = ensembles({label: read_results(folder) for label, folder in _labelled(results)})
-    for name, whole in tables.items():
+    Writes ensemble.json, ensemble.csv and a figure.
+    """
+    from zifglass.report.mechanics import read_results, write_ensemble
+
+    found = {label: read_results(folder) for label, folder in _labelled(results)}
+    for name, whole in write_ensemble(output, found).items():
         typer.echo(
-            f"{name:28} {whole['mean']:.4g} ± {whole['spread']:.2g} {whole['unit']} (s.d. of "
-            f"{len(results)}; sampling error of one {whole['sampling']:.2g})"
+            f"{name}: {whole['mean']:.4g} ± {whole['spread']:.2g} {whole['unit']} (s.d. of "
+            f"{len(results)}; sampling error of one {whole['sampling']:.2g}); {whole['verdict']}"
         )
-    write_json(output / "ensemble.json", tables)
+        for label, value, std in zip(found, whole["values"], whole["stds"], strict=True):
+            typer.echo(f"    {label:24} {value:.4g} ± {std:.2g} {whole['unit']}")
 
 
 def _labelled(runs: Sequence[Path]) -> Iterable[tuple[str, Path]]:

@@ -11,6 +11,7 @@ from .directions import (
     young_modulus,
 )
 from .elasticity import Averages, averages, is_stable, stiffness_eigenvalues
+from .ensembles import Ensemble, FiniteSize, ensemble, finite_size
 from .equation_of_state import (
     BirchMurnaghan,
     birch_murnaghan_pressure,
@@ -45,16 +46,12 @@ from .strain_sweep import (
     step_protocol,
 )
 from .verdict import (
-    Ensemble,
     Estimate,
-    FiniteSize,
     MechanicsVerdict,
     compare_methods,
-    ensemble,
     estimates_of_fluctuations,
     estimates_of_results,
     estimates_of_sweep,
-    finite_size,
 )
 from .volume import VolumeFluctuations, volume_fluctuations
 from .window import Point, WindowFit, WindowSettings, fit_window

@@ -61,9 +61,17 @@ def running_moduli(
 
 
 def convergence_verdict(
-    running: RunningModuli, *, bulk_volume_std: float, averages_std: Averages, tolerance: float
+    running: RunningModuli,
+    *,
+    bulk_volume_std: float,
+    averages_std: Averages,
+    identity: tuple[float, float],
+    tolerance: float,
 ) -> Verdict:
     """``converged`` if K is known to `tolerance` and nothing moved in the second half.
+
+    Nor where K from volume and Reuss K, equal for small strains, differ by more than 5 % and
+    three standard errors; identity: (K_volume/K_Reuss, its standard error).
 
     Two numbers: the relative standard error of K (volume and Reuss, the larger), and the
     largest move of K (volume), K and G (Voigt, Reuss) away from its final value during the
@@ -82,7 +90,9 @@ def convergence_verdict(
         float(bulk_volume_std / running.bulk_volume[-1]),
         float(averages_std.bulk_reuss / running.averages.bulk_reuss[-1]),
     )
-    converged = relative <= tolerance and moves[mover] <= 3.0
+    ratio, ratio_std = identity
+    nonlinear = abs(ratio - 1.0) > max(0.05, 3.0 * ratio_std)
+    converged = relative <= tolerance and moves[mover] <= 3.0 and not nonlinear
     length = (
         f"{running.frames[-1]} frames"
         if running.times is None
@@ -92,5 +102,11 @@ def convergence_verdict(
         "converged" if converged else "not converged",
         f"after {length} the relative standard error of K is {relative:.1%} (limit "
         f"{tolerance:.0%}); in the second half {mover} moved by {moves[mover]:.1f} standard "
-        "errors, the most of all (limit 3)",
+        "errors, the most of all (limit 3)"
+        + (
+            f"; K from volume is {ratio:.2f} ± {ratio_std:.2f} of the Reuss K it should equal: the "
+            "strains are too large for linear elasticity, this cell is close to an instability"
+            if nonlinear
+            else ""
+        ),
     )

@@ -31,7 +31,7 @@ from zifglass.core.errors import InputError
 from zifglass.core.monitor import Verdict
 from zifglass.core.statistics import block_bootstrap
 from zifglass.core.trajectory import Trajectory
-from zifglass.core.units import kB
+from zifglass.core.units import GPa, kB
 
 from .cell_moments import (
     CellMoments,
@@ -52,6 +52,7 @@ from .sampling import (
     block_length,
     cell_inefficiency,
     check_flexible,
+    check_settled,
     check_stationary,
     check_temperature,
     equilibrated_from,
@@ -110,6 +111,16 @@ class ElasticFluctuations:
         density = mass / self.volume
         return density, density * self.volume_std / self.volume
 
+    @property
+    def stability(self) -> Verdict:
+        """Born, at zero stress: ``stable``, or ``not told`` within two standard errors of zero."""
+        lowest, std = float(self.eigenvalues[0]), float(self.eigenvalues_std[0])
+        return Verdict(
+            "stable" if lowest > 2.0 * std else "not told",
+            f"the lowest eigenvalue of the stiffness tensor is {lowest / GPa:.3g} ± "
+            f"{std / GPa:.2g} GPa (Born)",
+        )
+
 
 def strain_fluctuations(
     cells: Array | Iterable[Array] | Trajectory,
@@ -147,7 +158,8 @@ def strain_fluctuations(
         )
     sums = moments.blocks()
     check_flexible(sums, source=source)
-    sums = sums[_discarded_blocks(sums, moments, settings) :]
+    start = _discarded_blocks(sums, moments, settings)
+    left_out, sums = sums[:start], sums[start:]
     inefficiency = cell_inefficiency(sums, block_frames=moments.block_frames)
     require_independent(
         moments.n_frames,
@@ -156,6 +168,8 @@ def strain_fluctuations(
         minimum=settings.min_independent_samples,
         source=source,
     )
+    if settings.discard is None:
+        check_settled(left_out, sums, source=source)
     check_stationary(sums, source=source)
     return _analyse(
         moments,
@@ -217,6 +231,10 @@ def _analyse(
         frame_interval=frame_interval,
     )
     bulk_std = float(std(samples.bulk_volume))
+    identity = (
+        float(value.bulk_volume / value.averages.bulk_reuss),
+        float(std(samples.bulk_volume / samples.averages.bulk_reuss)),
+    )
     return ElasticFluctuations(
         temperature=temperature,
         volume=float(value.volume) * first_volume,
@@ -231,8 +249,8 @@ def _analyse(
         averages_std=averages_std,
         eigenvalues=stiffness_eigenvalues(value.stiffness),
         eigenvalues_std=std(stiffness_eigenvalues(samples.stiffness)),
-        identity=float(value.bulk_volume / value.averages.bulk_reuss),
-        identity_std=float(std(samples.bulk_volume / samples.averages.bulk_reuss)),
+        identity=identity[0],
+        identity_std=identity[1],
         mean_cell=first @ stretch_of(mean_strain(total)) @ turn,
         axes=axes,
         strain_rms=float(np.sqrt(strain_modes(total)[0][-1])),
@@ -248,6 +266,7 @@ def _analyse(
             running,
             bulk_volume_std=bulk_std,
             averages_std=averages_std,
+            identity=identity,
             tolerance=settings.tolerance,
         ),
     )

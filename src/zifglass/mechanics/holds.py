@@ -131,6 +131,11 @@ def hold_from_series(
         raise InputError(
             f"a hold needs at least 10 pressures for an error bar; got shape {series.shape}"
         )
+    if not np.isfinite(series).all():
+        raise InputError(
+            f"pressure {int(np.argmin(np.isfinite(series)))} of the hold at {volume:.1f} Å³ is not "
+            "finite"
+        )
     mean = mean_of_series(series)
     if not mean.std > 0:
         raise InputError(

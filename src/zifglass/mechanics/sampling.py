@@ -25,6 +25,7 @@ from .cell_moments import (
     second_moments,
     strain_modes,
     stretch_of,
+    volume_moments,
 )
 
 Array = NDArray[np.float64]
@@ -86,7 +87,7 @@ def check_flexible(sums: Array, *, source: str) -> None:
             f"only {6 - int(still.sum())} of the six strains of the cell move"
             + (", its angles are held" if angles else "")
             + ": a stiffness tensor needs a flexible triclinic cell (npt-flexible; in LAMMPS "
-            "`fix npt tri`); `volume_fluctuations` gives K alone",
+            "`fix npt tri`); `zifglass.mechanics.volume_fluctuations` gives K alone",
             source,
         )
 
@@ -103,6 +104,24 @@ def equilibrated_from(sums: Array) -> int:
     if len(sums) < 20:
         return 0
     return max(detect_equilibration(column).start for column in linear_series(sums).T)
+
+
+def check_settled(equilibration: Array, rest: Array, *, source: str) -> None:
+    """InputError where most of the run is left out as equilibration, and has another volume than
+    the rest by more than its fluctuation: that is a drift or a phase change."""
+    left_out, kept = equilibration.sum(axis=0), rest.sum(axis=0)
+    if left_out[0] <= kept[0]:
+        return
+    before, (after, variance) = volume_moments(left_out)[0], volume_moments(kept)
+    change = float((after - before) / (1.0 + before))
+    if abs(after - before) > np.sqrt(variance):
+        raise InputError(
+            f"the cell drifts or collapses: {left_out[0]:.0f} of {left_out[0] + kept[0]:.0f} "
+            "frames would have to be left out as equilibration, and the volume of the rest "
+            f"differs by {change:+.1%} (ZIF-4's closed-pore phase?); run longer, or name the "
+            "frames to leave out (discard) if the rest is the state you want",
+            source,
+        )
 
 
 @dataclass(frozen=True)
@@ -194,10 +213,10 @@ def require_independent(
     if independent < minimum:
         raise InputError(
             f"{frames} frames hold only {independent:.0f} independent samples of the cell (one "
-            f"per {inefficiency:.3g} frames, after equilibration), too few for a modulus with an "
-            f"error bar: at least {minimum} are needed, that is {ceil(minimum * inefficiency)} "
-            "frames of equilibrated run; if the cell drifts or has collapsed, more frames will "
-            "not help",
+            f"per {inefficiency:.3g} frames in the {used:.0f} left after equilibration), too few "
+            f"for a modulus with an error bar: at least {minimum} are needed, that is "
+            f"{ceil(minimum * inefficiency)} frames of equilibrated run; if the cell drifts or has "
+            "collapsed, more frames will not help",
             source,
         )
     return independent

@@ -36,8 +36,8 @@ class Estimate:
 
     method: ``strain sweep``, ``volume fluctuations``, ``strain fluctuations``, ``static``, …
     average: which kind of mean over directions it is. run: names the trajectory; equal names
-    mean that two estimates share it. bulk_modulus: eV/Å³; density: amu/Å³ at zero pressure,
-    None if not known; *_std: standard errors.
+    mean that two estimates share it. bulk_modulus: eV/Å³; density: amu/Å³ at zero pressure;
+    temperature: K; None if not known; *_std: standard errors.
     """
 
     method: str
@@ -47,6 +47,7 @@ class Estimate:
     bulk_modulus_std: float
     density: float | None = None
     density_std: float | None = None
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         if not (self.bulk_modulus_std > 0 and np.isfinite(self.bulk_modulus_std)):
@@ -61,7 +62,7 @@ def estimates_of_sweep(sweep: StrainSweep, *, run: str) -> list[Estimate]:
     return [
         Estimate(
             "strain sweep", "voigt", run, sweep.bulk_modulus, sweep.bulk_modulus_std,
-            sweep.density0, sweep.density0_std,
+            sweep.density0, sweep.density0_std, sweep.temperature,
         )
     ]  # fmt: skip
 
@@ -83,7 +84,7 @@ def estimates_of_fluctuations(
         return [
             Estimate(
                 "volume fluctuations", average, run, result.bulk_modulus, result.bulk_modulus_std,
-                density, error,
+                density, error, result.temperature,
             )
         ]  # fmt: skip
     a, s = result.averages, result.averages_std
@@ -99,7 +100,7 @@ def estimates_of_fluctuations(
         ("strain fluctuations", "hill", a.bulk_hill, s.bulk_hill),
     ]
     return [
-        Estimate(method, kind, run, float(k), float(k_std), density, error)
+        Estimate(method, kind, run, float(k), float(k_std), density, error, result.temperature)
         for method, kind, k, k_std in rows
     ]
 
@@ -108,10 +109,12 @@ def estimates_of_results(results: Mapping[str, Any], *, run: str) -> list[Estima
     """From the results.json of a strain sweep or a fluctuation run, as `quantities` makes it."""
 
     def value(name: str, unit: float) -> tuple[float, float]:
-        entry = results[name]
-        if entry["value"] is None or entry["std"] is None:
+        entry = results.get(name)
+        pair = (entry.get("value"), entry.get("std")) if isinstance(entry, dict) else (None, None)
+        number, std = pair
+        if not isinstance(number, int | float) or not isinstance(std, int | float):
             raise InputError(f"{name} comes without a value or a standard error", run)
-        return entry["value"] * unit, entry["std"] * unit
+        return number * unit, std * unit
 
     if "density_at_zero_pressure" in results:
         density = value("density_at_zero_pressure", g_per_cm3)
@@ -121,9 +124,19 @@ def estimates_of_results(results: Mapping[str, Any], *, run: str) -> list[Estima
         rows = [("volume fluctuations", "reuss", "bulk_modulus_volume")]
         for kind in averages:
             rows.append(("strain fluctuations", kind, f"bulk_modulus_{kind}"))
+    elif "bulk_modulus_hill" in results:
+        raise InputError(
+            "these are moduli at 0 K (mechanics static): their errors are numerical ones, and a "
+            "run at a temperature need not agree with them; leave them out",
+            run,
+        )
     else:
         raise InputError("these are no results of a strain sweep or of fluctuations", run)
-    return [Estimate(method, kind, run, *value(name, GPa), *density) for method, kind, name in rows]
+    temperature = results.get("about", {}).get("temperature_K")
+    return [
+        Estimate(method, kind, run, *value(name, GPa), *density, temperature)
+        for method, kind, name in rows
+    ]
 
 
 @dataclass(frozen=True)
@@ -148,9 +161,12 @@ class Comparison:
 
 @dataclass(frozen=True)
 class MechanicsVerdict:
-    """comparisons: every pair. chi_squared, degrees_of_freedom, probability: of independent like
-    estimates about their common weighted mean, all kinds added up; NaN where there are none.
-    verdict: ``agree``, ``disagree`` (probability below 1 %) or ``undecided``."""
+    """comparisons: every pair. chi_squared, degrees_of_freedom: of independent like estimates
+    about their common weighted mean, for the kind of mean (Voigt, Reuss; Hill where neither can
+    be judged) that agrees least. probability: of so large a χ² by chance, times the number of
+    kinds judged: they share the fluctuations of their runs and cannot be added up. NaN where
+    nothing can be judged. verdict: ``agree``, ``disagree`` (probability below 1 %, or densities
+    of different materials) or ``undecided``."""
 
     comparisons: tuple[Comparison, ...]
     chi_squared: float
@@ -160,42 +176,100 @@ class MechanicsVerdict:
 
 
 def compare_methods(estimates: Sequence[Estimate]) -> MechanicsVerdict:
-    """The methods side by side; see the head of this module for what counts."""
+    """The methods side by side; see the head of this module for what counts.
+
+    Raises InputError on fewer than two estimates, one run under two names, or different
+    temperatures.
+    """
     if len(estimates) < 2:
         raise InputError(f"a comparison takes at least two estimates; got {len(estimates)}")
+    check_one_temperature({e.run: e.temperature for e in estimates})
+    for a, b in combinations(estimates, 2):
+        if a.run != b.run and _are_twins(a, b):
+            raise same_run(a.run, b.run)
     comparisons = tuple(_compare(a, b) for a, b in combinations(estimates, 2))
-    chi_squared, freedom = 0.0, 0
+    judged: list[tuple[float, float, int, list[Estimate]]] = []
     for kind in averages:
         # One per run: two of the same run share their fluctuations.
-        per_run = {e.run: e for e in reversed(estimates) if e.average == kind}
-        if kind == "hill" and freedom:
-            continue  # the mean of two kinds already counted
-        if len(per_run) > 1:
-            value = np.array([e.bulk_modulus for e in per_run.values()])
-            weight = np.array([e.bulk_modulus_std for e in per_run.values()]) ** -2.0
-            mean = weight @ value / weight.sum()
-            chi_squared += float(weight @ (value - mean) ** 2)
-            freedom += len(per_run) - 1
-    if freedom == 0:
+        per_run = list({e.run: e for e in reversed(estimates) if e.average == kind}.values())[::-1]
+        if len(per_run) < 2 or (kind == "hill" and judged):  # the mean of two kinds judged
+            continue
+        value = np.array([e.bulk_modulus for e in per_run])
+        weight = np.array([e.bulk_modulus_std for e in per_run]) ** -2.0
+        chi_squared = float(weight @ (value - weight @ value / weight.sum()) ** 2)
+        freedom = len(per_run) - 1
+        judged.append((float(chi2.sf(chi_squared, freedom)), chi_squared, freedom, per_run))
+    if not judged:
         nan = float("nan")
         sentence = (
             "no two of these estimates are of the same kind and from independent runs: nothing "
             "here confirms anything"
         )
         return MechanicsVerdict(comparisons, nan, 0, nan, Verdict("undecided", sentence))
-    probability = float(chi2.sf(chi_squared, freedom))
-    word = "agree" if probability >= 0.01 else "disagree"
-    counted = [c for c in comparisons if c.relation == "independent"]
-    worst = max(counted, key=lambda c: abs(c.z))
+    least, chi_squared, freedom, per_run = min(judged, key=lambda j: j[0])
+    probability = min(1.0, len(judged) * least)
+    worst = max((_compare(a, b) for a, b in combinations(per_run, 2)), key=lambda c: abs(c.z))
     sentence = (
-        f"independent estimates of one kind have χ² {chi_squared:.2g} for {freedom} degrees of "
-        f"freedom (p = {probability:.2g}); furthest apart are {worst.first.method} of "
-        f"{worst.first.run} and {worst.second.method} of {worst.second.run}, by "
-        f"{worst.difference / GPa:+.2f} ± {worst.std / GPa:.2f} GPa"
+        f"independent estimates of the {worst.first.average.title()} K have χ² {chi_squared:.2g} "
+        f"for {freedom} degree{'s' if freedom > 1 else ''} of freedom (p = {probability:.2g}); "
+        f"furthest apart are {worst.first.method} of {worst.first.run} and {worst.second.method} "
+        f"of {worst.second.run}, by {worst.difference / GPa:+.2f} ± {worst.std / GPa:.2f} GPa"
     )
+    word = "agree" if probability >= 0.01 else "disagree"
+    if apart := _unlike_densities(estimates):
+        word, sentence = "disagree", f"{apart}; {sentence}"
     return MechanicsVerdict(
         comparisons, chi_squared, freedom, probability, Verdict(word, sentence, probability)
     )
+
+
+def check_one_temperature(temperatures: Mapping[str, float | None]) -> None:
+    """InputError where the temperatures (run → K or None) differ by more than 2 %."""
+    known = {run: t for run, t in temperatures.items() if t is not None}
+    if not known:
+        return
+    low, high = min(known, key=lambda r: known[r]), max(known, key=lambda r: known[r])
+    if known[high] > 1.02 * known[low]:
+        raise InputError(
+            f"moduli are put side by side at one temperature; {low} is at {known[low]:g} K, "
+            f"{high} at {known[high]:g} K"
+        )
+
+
+def same_run(first: str, second: str) -> InputError:
+    """What to raise when two names turn out to be one run."""
+    return InputError(
+        f"{first} and {second} are the same run under two names (equal to the sixth digit); a run "
+        "cannot confirm itself"
+    )
+
+
+def _are_twins(a: Estimate, b: Estimate) -> bool:
+    if (a.method, a.average) != (b.method, b.average) or a.density is None or b.density is None:
+        return False
+    return bool(
+        np.allclose(
+            [a.bulk_modulus, a.bulk_modulus_std, a.density],
+            [b.bulk_modulus, b.bulk_modulus_std, b.density],
+            rtol=1e-6,
+            atol=0.0,
+        )
+    )
+
+
+def _unlike_densities(estimates: Sequence[Estimate]) -> str | None:
+    """In words, where two runs differ in density by more than 5 % and five standard errors."""
+    for a, b in combinations(estimates, 2):
+        if a.density is None or b.density is None or a.run == b.run:
+            continue
+        difference = a.density - b.density
+        error = float(np.hypot(a.density_std or 0.0, b.density_std or 0.0))
+        if abs(difference) > max(0.05 * max(a.density, b.density), 5.0 * error):
+            return (
+                f"{a.run} has {a.density / g_per_cm3:.3f} g/cm³ and {b.run} "
+                f"{b.density / g_per_cm3:.3f}: not one material in one state"
+            )
+    return None
 
 
 def _compare(a: Estimate, b: Estimate) -> Comparison:
@@ -211,90 +285,6 @@ def _compare(a: Estimate, b: Estimate) -> Comparison:
         relation,
         a.bulk_modulus - b.bulk_modulus,
         float(np.hypot(a.bulk_modulus_std, b.bulk_modulus_std)),
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class FiniteSize:
-    """A quantity against the number of atoms, fitted by x(∞) + slope/N.
-
-    infinite, infinite_std: the extrapolated value. change, change_std: largest size minus
-    smallest. chi_squared, degrees_of_freedom: of the line (0 for two sizes).
-    """
-
-    infinite: float
-    infinite_std: float
-    change: float
-    change_std: float
-    chi_squared: float
-    degrees_of_freedom: int
-
-
-def finite_size(n_atoms: Sequence[int], values: Array, *, stds: Array) -> FiniteSize:
-    """What a periodic cell of N atoms does to a quantity (Table S7); any one unit."""
-    n, x, s = (np.asarray(a, dtype=float) for a in (n_atoms, values, stds))
-    if len(np.unique(n)) < 2 or not len(n) == len(x) == len(s):
-        raise InputError(
-            "a finite-size estimate takes a value and an error for each of at least two sizes; "
-            f"got sizes {list(n_atoms)}"
-        )
-    if not (s > 0).all():
-        raise InputError("every size needs a positive standard error")
-    design = np.column_stack([np.ones_like(n), 1 / n]) / s[:, None]
-    covariance = np.linalg.inv(design.T @ design)
-    line = covariance @ design.T @ (x / s)
-    rest = x / s - design @ line
-    small, large = int(np.argmin(n)), int(np.argmax(n))
-    return FiniteSize(
-        infinite=float(line[0]),
-        infinite_std=float(np.sqrt(covariance[0, 0])),
-        change=float(x[large] - x[small]),
-        change_std=float(np.hypot(s[large], s[small])),
-        chi_squared=float(rest @ rest),
-        degrees_of_freedom=len(n) - 2,
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class Ensemble:
-    """A quantity over several glasses (Table S8: mean ± s.d.).
-
-    values, stds (glasses,): each with its own error. mean; mean_std: standard error of the
-    mean. spread: standard deviation between glasses (n − 1). sampling: root mean square of
-    their own errors. intrinsic: what of the spread is left when that is taken off, 0 if none.
-    """
-
-    labels: tuple[str, ...]
-    values: Array
-    stds: Array
-    mean: float
-    mean_std: float
-    spread: float
-    sampling: float
-    intrinsic: float
-
-
-def ensemble(labels: Sequence[str], values: Array, *, stds: Array) -> Ensemble:
-    """Mean ± s.d. over glasses, and how much of the s.d. is mere sampling error."""
-    x, s = (np.asarray(a, dtype=float) for a in (values, stds))
-    if not (len(labels) == len(x) == len(s) and len(x) >= 2):
-        raise InputError(
-            f"an ensemble takes at least two glasses, each with a value and an error; got "
-            f"{len(labels)} names, {len(x)} values and {len(s)} errors"
-        )
-    if not (np.isfinite(x).all() and (s > 0).all()):
-        bad = labels[int(np.argmin(np.isfinite(x) & (s > 0)))]
-        raise InputError(f"{bad} has no finite value with a positive standard error")
-    spread, sampling = float(x.std(ddof=1)), float(np.sqrt(np.mean(s**2)))
-    return Ensemble(
-        labels=tuple(labels),
-        values=x,
-        stds=s,
-        mean=float(x.mean()),
-        mean_std=spread / float(np.sqrt(len(x))),
-        spread=spread,
-        sampling=sampling,
-        intrinsic=float(np.sqrt(max(0.0, spread**2 - sampling**2))),
     )
 
 

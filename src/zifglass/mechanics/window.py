@@ -107,8 +107,9 @@ def fit_window(
     windows = _candidates(marked, settings)
     if not windows:
         raise InputError(
-            f"no bulk modulus from these {len(marked)} volumes: at least 3 neighbouring ones "
-            "must be stationary, intact and fall in pressure as the volume grows; " + _why(marked)
+            f"no bulk modulus from {len(marked)} volume{'s' * (len(marked) > 1)}: at least 3 "
+            "neighbouring ones must be stationary, intact and fall in pressure as the volume "
+            "grows; " + (_why(marked) if len(marked) >= 3 else "there are not as many yet")
         )
     with_zero = [w for w in windows if _holds_zero(marked, w[0])]
     ranked = with_zero or windows
@@ -232,14 +233,15 @@ def _reason(
     text = (
         f"{len(chosen)} of {len(points)} volumes, {low.volume:.1f} to {high.volume:.1f} Å³ "
         f"({low.pressure_total / GPa:+.3f} to {high.pressure_total / GPa:+.3f} GPa), "
-        f"the best of {considered} windows"
+        + (f"the best of {considered} windows" if considered > 1 else "the only window")
     )
     text += (
         ", holds P = 0"
         if with_zero
         else "; no admissible window holds P = 0, so V₀ is extrapolated from the nearest one"
     )
-    quality = f"χ² {fit.chi_squared:.2g} for {fit.degrees_of_freedom} degrees of freedom"
+    plural = "s" if fit.degrees_of_freedom != 1 else ""
+    quality = f"χ² {fit.chi_squared:.2g} for {fit.degrees_of_freedom} degree{plural} of freedom"
     text += (
         f"; {quality}"
         if fits

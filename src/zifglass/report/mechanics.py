@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from zifglass.core.files import atomic_path, write_json
 from zifglass.core.units import GPa
 from zifglass.io import write
 from zifglass.mechanics import quantities
-from zifglass.mechanics.verdict import table
+from zifglass.mechanics.verdict import check_one_temperature, same_run, table
 
-from .figures.mechanics import pressure_volume, running
+from .figures.many import draw_many
+from .figures.mechanics import pressure_volume, running, side_by_side
 
 
 def write_fluctuations(
@@ -33,6 +35,8 @@ def write_fluctuations(
         folder,
         found,
         verdict={"word": result.verdict.word, "sentence": result.verdict.sentence},
+        stability={"word": result.stability.word, "sentence": result.stability.sentence},
+        temperature_K=result.temperature,
         axes=result.axes,
         mean_cell=result.mean_cell,
         frames=result.n_frames,
@@ -67,6 +71,7 @@ def write_sweep(
         **about,
         window=result.window.reason,
         bracketed=result.bracketed,
+        temperature_K=result.temperature,
         holds=quantities.hold_rows(result),
         still_wanted=[step.name for step in mechanics.next_steps(holds, settings)],
     )
@@ -93,7 +98,8 @@ def write_static(folder: Path, result: mechanics.StaticElasticity) -> dict[str, 
 def write_comparison(
     folder: Path, estimates: Sequence[mechanics.Estimate]
 ) -> mechanics.MechanicsVerdict:
-    """verdict.json: the methods side by side, every pair, and what they say together."""
+    """verdict.json: the methods side by side, every pair, and what they say together; drawn as
+    verdict.png and .svg."""
     compared = mechanics.compare_methods(estimates)
     write_json(
         folder / "verdict.json",
@@ -114,26 +120,66 @@ def write_comparison(
             ],
         },
     )
+    side_by_side(folder / "verdict", estimates)
     return compared
 
 
 def ensembles(results: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Quantity → `mechanics.Ensemble` as a dictionary, with its unit, for every modulus and
-    density that all `results` (glass → results.json) have. Raises InputError where none is."""
+    density that all `results` (glass → results.json) have. Raises InputError where none is, on
+    one glass under two names and on different temperatures."""
+    check_one_temperature(
+        {label: one.get("about", {}).get("temperature_K") for label, one in results.items()}
+    )
     tables: dict[str, dict[str, Any]] = {}
     for name in sorted(set.intersection(*(set(one) for one in results.values())) - {"about"}):
         entries = [one[name] for one in results.values()]
-        scalar = all(isinstance(e["value"], float) and e["std"] for e in entries)
-        if not scalar or not name.startswith(("bulk_modulus", "density")):
+        if not name.startswith(("bulk_modulus", "density")):
             continue
+        if not all(isinstance(e, dict) and isinstance(e.get("value"), float) for e in entries):
+            continue
+        if not all(e.get("std") for e in entries):
+            continue
+        for a, b in combinations(range(len(entries)), 2):
+            if all(np.isclose(entries[a][k], entries[b][k], rtol=1e-6) for k in ("value", "std")):
+                raise same_run(list(results)[a], list(results)[b])
         whole = mechanics.ensemble(
             list(results),
             np.array([e["value"] for e in entries]),
             stds=np.array([e["std"] for e in entries]),
         )
-        tables[name] = {**vars(whole), "unit": entries[0]["unit"]}
+        tables[name] = {
+            **vars(whole), "unit": entries[0]["unit"], "verdict": whole.verdict.sentence
+        }  # fmt: skip
     if not tables:
         raise InputError("these results have no modulus or density in common: one method each")
+    return tables
+
+
+def write_ensemble(
+    folder: Path, results: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """ensemble.json, ensemble.csv and the figure of `ensembles`, which it returns."""
+    tables = ensembles(results)
+    write_json(folder / "ensemble.json", tables)
+    names = ["quantity", "unit", "glass", "value", "std"]
+    rows = [
+        [name, whole["unit"], label, float(value), float(std)]
+        for name, whole in tables.items()
+        for label, value, std in zip(results, whole["values"], whole["stds"], strict=True)
+    ]
+    _write_csv(folder / "ensemble.csv", names, rows)
+    draw_many(
+        list(results),
+        {
+            f"{name.replace('_', ' ')}\n({whole['unit']})": [
+                Quantity(float(value), float(std), whole["unit"])
+                for value, std in zip(whole["values"], whole["stds"], strict=True)
+            ]
+            for name, whole in tables.items()
+        },
+        folder / "ensemble",
+    )
     return tables
 
 

@@ -200,7 +200,7 @@ def _pores(results: Results, path: Path) -> None:
             )  # fmt: skip
         _name_ticks(axes, list(results))
         axes.set_ylabel("porous volume (cm³/kg)")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.05 * axes.get_ylim()[1])
 
 
 def _scattering(results: Results, path: Path) -> None:
