@@ -76,7 +76,7 @@ def test_any_numbers_read_back_exactly(
     [
         ("{name: x, segment: []}", "no key 'segment'; did you mean 'segments'"),
         ("segments: 3", "needs segments, a list"),
-        ("segments: [", "no YAML"),
+        ("segments: [", "not YAML"),
         ("segments:\n- {name: a, ensemble: nve, duration: 10}", "needs a number and its unit"),
         ("segments:\n- {name: a, ensemble: nve, duration: 1 GPa}", "no unit of time"),
         ("segments:\n- {name: a, ensemble: nve, duration: -1 ps}", "cannot be negative.*2"),

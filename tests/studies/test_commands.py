@@ -250,19 +250,38 @@ def test_a_crate_of_the_study(study: Path) -> None:
         assert action["startTime"] <= action["endTime"]
     potential = graph["#argon/lj/cool/run-1-potential"]["value"]
     assert potential.startswith("python:") and len(potential.split()[-1]) == 64
+    with pytest.raises(InputError, match="a licence is given by its URL"):
+        call("export", out, "--licence", "CC-BY")
     (out / "stages/argon/lj/cool/run-1/stage.json").unlink()
     with pytest.raises(InputError, match=r"has not finished .*5 finished.*--unfinished"):
         call("export", out)
     assert "written" in call("export", out, "--unfinished")
 
 
-def test_init_writes_a_study_and_replaces_none(tmp_path: Path) -> None:
+def test_init_writes_a_study_and_replaces_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "mine.yaml"
+    monkeypatch.chdir(tmp_path)
+    Path("own.safetensors").touch()
     said = call("init", path, "--potential", "own.safetensors")
     assert f"zifglass run {path} -o mine --dry-run" in said
     assert yaml.safe_load(path.read_text())["potentials"] == {"own": "own.safetensors"}
     with pytest.raises(InputError, match="there is a file already"):
         call("init", path)
+    (tmp_path / "sub").mkdir()
+    call("init", "sub/mine.yaml", "--potential", "own.safetensors")  # a file is seen from here
+    written = yaml.safe_load(Path("sub/mine.yaml").read_text())
+    assert written["potentials"] == {"own": "../own.safetensors"}
+    for bad, sentence in (
+        (["x.yaml", "--structure", "zif9"], "no such structure file"),
+        (["x.yaml", "-p", "zif4-fst"], "no model is called"),
+        (["x.yaml", "-p", "lost.pth"], "no such model file"),
+        (["sub"], "ends in .yaml"),
+    ):
+        with pytest.raises(InputError, match=sentence):
+            call("init", *bad)
+    assert not Path("x.yaml").exists()
     call("init", path, "--force", "--structure", "zif8")
     assert "zif8" in yaml.safe_load(path.read_text())["structures"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from zifglass.core import InputError, Stopped, ZifglassError
 from zifglass.core.locks import is_locked, locked
 from zifglass.studies import Resources, Stage, StudyReport, run_stages
 from zifglass.studies.place import Place, read_plan
-from zifglass.studies.record import read_record
+from zifglass.studies.record import read_record, results_in
 from zifglass.studies.runner import job_environment
 from zifglass.studies.states import states
 
@@ -169,12 +170,41 @@ def test_edited_and_lost_results_are_seen_and_made_again(tmp_path: Path, hurt: s
     found = states(Place(tmp_path), read_plan(Place(tmp_path)))["one"]
     assert found.word == ("waiting" if hurt == "record" else "edited")
     assert found.sentence == {
-        "edited": "results.json was changed", "lost": "results.json is missing", "record": "",
+        "edited": "results.json was changed", "lost": "results.json is missing",
+        "record": "its record (stage.json) is gone or cut; what is there goes to old/",
     }[hurt]  # fmt: skip
     after = run_stages(stages, tmp_path)
     assert after.is_finished and _value(after, "one") == 1.0
     assert (tmp_path / "old" / "one-1").is_dir()
     assert _calls(after, "two") == 1
+
+
+def test_a_plan_that_was_cut_is_made_anew(tmp_path: Path) -> None:
+    run_stages([_sum("a", 1)], tmp_path).require()
+    for text in ("", '{"study": "x"}', '{"study": "x", "root": "/", "stages": [{}]}'):
+        (tmp_path / "plan.json").write_text(text)
+        with pytest.raises(InputError, match=r"cut or edited; run the study again"):
+            read_plan(Place(tmp_path))
+        again = run_stages([_sum("a", 1)], tmp_path)
+        assert again.is_finished and _calls(again, "a") == 1
+
+
+def test_a_page_is_no_result_of_its_stage(tmp_path: Path) -> None:
+    """zifglass report may write one before the stage ends, and another after."""
+    page = tmp_path / "stages" / "a" / "page.html"
+    run_stages([_sum("a", 1)], tmp_path).require()
+    record = Place(tmp_path).record("a")
+    page.write_text("early")
+    value = json.loads(record.read_text())
+    assert results_in(page.parent) == value["results"]
+
+
+def test_a_disk_too_full_for_last_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    full = shutil._ntuple_diskusage(100, 100, 0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    report = run_stages([Stage(name="a", kind="toy-fail", settings={"how": "kill"})], tmp_path)
+    with pytest.raises(ZifglassError, match=r"SIGKILL; the disk of .* is full: make room"):
+        report.require()
 
 
 def test_only(tmp_path: Path) -> None:

@@ -208,6 +208,73 @@ def test_files_that_are_no_study(tmp_path: Path) -> None:
         expanded(tmp_path, {"name": "empty"})
 
 
+argon = """\
+name: argon
+structures:
+  010: {source: zif4, relax: no}
+potentials: {gas: "python:tests.studies.toy_potentials:gas"}
+protocols:
+  hold:
+    protocol: flexible-npt
+    settings:
+      duration: 1
+      temperature: 300
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("name", "nmae", r"unknown setting 'nmae': did you mean 'name'\? \(\S+study.yaml:1\)$"),
+        ("duration", "duratoin", r"did you mean 'duration'\? \(\S+:9\)$"),
+        ("temperature: 300", "temperature: warm", r"should be a number; got 'warm' \(\S+:10\)$"),
+        ("duration: 1", "duration: .inf", r"should be a finite number; got inf \(\S+:9\)$"),
+        ("duration: 1", "duration: yes", r"should be a number; got 'true' \(\S+:9\)$"),
+        (
+            "temperature",
+            "duration",
+            r"'duration' stands here and in line 9; remove one \(\S+:10\)$",
+        ),
+        ("flexible-npt", "flexible-ntp", r"did you mean 'flexible-npt'\? \(\S+:7\)$"),
+        ("    protocol:", "    after: hold\n    protocol:", r"hold → hold \(\S+:7\)$"),
+        ("{source: zif4, relax: no}", "zif4", r"'key: value' pairs; got 'zif4' \(\S+:3\)$"),
+        ("{source: zif4, relax: no}", "{source: .}", r"this is a folder"),
+        ("argon\n", "&a [*a]\n", r"holds itself \(\S+:1\)$"),
+        ("argon\n", "2024-02-31\n", r"not YAML: day is out of range"),
+        ("argon\n", "\x07\n", r"control character 0x07 \(\S+:1\)$"),
+    ],
+)
+def test_a_slip_is_told_with_its_line(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    assert old in argon
+    with pytest.raises(InputError, match=sentence):
+        expanded(tmp_path, argon.replace(old, new, 1))
+
+
+def test_names_are_as_they_are_written(tmp_path: Path) -> None:
+    """YAML would read 010 as 8, yes as true, and an unquoted no as false."""
+    assert "010/gas/hold/run-1" in expanded(tmp_path, argon)
+    assert "yes/prepare" in expanded(tmp_path, argon.replace("010", "yes"))
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ("sed=1", r"unknown setting 'sed': did you mean 'seed'\? \(in sed=1\)$"),
+        ("seed=[1", r"the value is not YAML: .* \(in seed=\[1\)$"),
+        (
+            "protocols.hold.settings.duration=x",
+            r"got 'x' \(in protocols.hold.settings.duration=x\)$",
+        ),
+        ("potentials.gsa=zif4-fast", r"potentials has no 'gsa': did you mean 'gas'\? \(in "),
+    ],
+)
+def test_a_slip_in_a_change_is_not_blamed_on_the_file(
+    tmp_path: Path, change: str, sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        read_study(saved(tmp_path, argon), changes=[change])
+
+
 def test_set_changes_what_is_there_and_nothing_else(tmp_path: Path) -> None:
     path = saved(tmp_path, glasses)
     study = read_study(path, changes=["protocols.hold.settings.duration=7", "seed=9",

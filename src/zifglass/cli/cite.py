@@ -63,10 +63,16 @@ def export(
     Files with their SHA-256, and for every stage its settings, input, software, host and times.
     The crate is the folder; pack and deposit it as it is.
     """
+    from zifglass.core import InputError
     from zifglass.studies.crate import write_crate
     from zifglass.studies.place import Place, read_plan
     from zifglass.studies.states import states
 
+    for text, what in ((licence, "licence"), *((one, "author") for one in author or ())):
+        if text is not None and not text.strip():
+            raise InputError(f"--{what} is empty; leave it out, or give one")
+    if licence is not None and not licence.startswith(("http://", "https://")):
+        raise InputError(f"a licence is given by its URL (https://…); got {licence!r}")
     place = Place(folder.resolve())
     plan = read_plan(place)
     path = write_crate(

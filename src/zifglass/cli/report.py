@@ -45,13 +45,19 @@ def report(
     every table and curve can be saved as CSV.
     """
     from zifglass.core import InputError
+    from zifglass.core.files import check_writable
     from zifglass.report.folders import folder_page
     from zifglass.report.page import write_page
 
     target = output or folder / "page.html"
     if target.is_dir():
         raise InputError("a folder is there; give the name of an HTML file", target)
-    page = folder_page(folder, states=_states(folder), title=title, budget=1e6 * megabytes)
+    if folder.exists():
+        check_writable(target.parent)
+    try:
+        page = folder_page(folder, states=_states(folder), title=title, budget=1e6 * megabytes)
+    except PermissionError as error:
+        raise InputError(f"cannot read: {error.strerror}", error.filename) from error
     write_page(page, target)
     typer.echo(f"{target}: {target.stat().st_size / 1e6:.1f} MB; open it in any browser")
 
@@ -68,6 +74,6 @@ def _states(folder: Path) -> dict[str, StageWord] | None:
     place = Place(folder.resolve())
     try:
         found = states(place, read_plan(place))
-    except (ImportError, KeyError, ZifglassError):
+    except ZifglassError:
         return None  # a plan of kinds that are not installed here: its records are believed
     return {name: StageWord(s.word, s.sentence, s.seconds) for name, s in found.items()}

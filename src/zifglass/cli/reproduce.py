@@ -73,9 +73,11 @@ def reproduce(
     Writes reproduce.html, results.json, numbers.csv and figures/ into the folder. Finished stages
     are not repeated.
     """
+    from zifglass.core.files import check_writable
     from zifglass.core.settings import settings_from
     from zifglass.studies import reproduce as study
 
+    check_writable(output)
     base = study.budget_called(budget)
     chosen = settings_from(study.Budget, base.model_dump(), changes=change or ())
     plan = study.make_plan(

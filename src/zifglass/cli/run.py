@@ -80,9 +80,11 @@ def run(
     with everything saved and status 75. Results: FOLDER/stages/NAME/results.json, each number
     with standard error and unit.
     """
+    from zifglass.core.files import check_writable
     from zifglass.studies.expand import stages_of
     from zifglass.studies.study_file import read_study, write_study
 
+    check_writable(output)
     changes = [*(change or ()), *([] if seed is None else [f"seed={seed}"])]
     settings = read_study(study, changes=changes)
     stages = stages_of(settings, study.parent)
@@ -127,8 +129,8 @@ def _run_here(
         )
     except OSError as error:  # of the study's own files; a stage's are its own failure
         raise ZifglassError(
-            f"could not write into {output}: {error.strerror or error}; make room or choose "
-            "another folder, and run the same command again"
+            f"could not write {error.filename or output}: {error.strerror or error}; make room or "
+            "choose another folder, and run the same command again"
         ) from error
 
 

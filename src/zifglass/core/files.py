@@ -31,12 +31,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     fails otherwise.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError("cannot write here: this is a folder, and a file is to be written", path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent
         )
     except OSError as error:
+        check_writable(path.parent)
         raise InputError(f"cannot write here: {error.strerror}", path) from error
     os.close(handle)
     temporary = Path(name)

@@ -7,15 +7,34 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from .errors import InputError
+from .yaml_file import Origin, read_yaml
 
 
 class Settings(BaseModel):
     """Base of every group of parameters: frozen, unknown keys refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_word_for_a_number(cls, values: Any) -> Any:
+        """YAML reads yes and on as true, and pydantic true as 1: as a word it is refused."""
+        if not isinstance(values, Mapping):
+            return values
+        return {
+            key: str(value).lower() if isinstance(value, bool) and cls._counts(key) else value
+            for key, value in values.items()
+        }
+
+    @classmethod
+    def _counts(cls, name: Any) -> bool:
+        """Whether a setting is a number and never true or false."""
+        field = cls.model_fields.get(name)
+        kinds = set() if field is None else {field.annotation, *get_args(field.annotation)}
+        return bool(kinds & {int, float}) and not kinds & {bool, str}
 
 
 S = TypeVar("S", bound=Settings)
@@ -26,44 +45,38 @@ def settings_from(
     values: Mapping[str, Any] | None = None,
     *,
     changes: Iterable[str] = (),
-    source: str | Path | None = None,
+    source: str | Path | Origin | None = None,
 ) -> S:
     """`values`, then `changes` of the form ``a.b=c`` (c in YAML), as a checked `model`.
 
-    Raises InputError naming the key and, for an unknown one, the nearest known.
+    source: the file that the values are from, or where in it each stands. Raises InputError naming
+    the key, where it was said and, for an unknown one, the nearest known.
     """
+    changes = list(changes)
     merged: dict[str, Any] = dict(values or {})
     for change in changes:
         _apply(merged, change, model)
     try:
         return model.model_validate(merged)
     except ValidationError as error:
-        raise InputError(_sentence(model, error), source) from None
+        origin = source if isinstance(source, Origin) else Origin(source)
+        raise origin.changed(changes).error(*_sentence(model, error)) from None
 
 
 def read_settings(model: type[S], path: str | Path | None, *, changes: Iterable[str] = ()) -> S:
     """`model` from a YAML file (None: all defaults) and `changes` of the form ``a.b=c``."""
     if path is None:
         return settings_from(model, changes=changes)
-    return settings_from(model, values_in(path), changes=changes, source=path)
+    values, origin = values_in(path)
+    return settings_from(model, values, changes=changes, source=origin)
 
 
-def values_in(path: str | Path) -> dict[str, Any]:
-    """What a YAML file of settings says, unchecked; InputError where it is none."""
-    import yaml
-
-    path = Path(path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig")) or {}
-    except OSError as error:
-        raise InputError(f"cannot read these settings: {error.strerror}", path) from error
-    except UnicodeDecodeError as error:
-        raise InputError("this is no text, so no settings", path) from error
-    except yaml.YAMLError as error:
-        raise InputError(f"this is not YAML: {error}".replace("\n", " "), path) from None
-    if not isinstance(values, dict):
+def values_in(path: str | Path) -> tuple[dict[str, Any], Origin]:
+    """What a YAML file of settings says, unchecked, and where; InputError where it is none."""
+    values, origin = read_yaml(path, what="file of settings")
+    if not isinstance(values or {}, dict):
         raise InputError("settings are 'key: value' lines", path)
-    return values
+    return values or {}, origin
 
 
 def _apply(values: dict[str, Any], change: str, model: type[Settings]) -> None:
@@ -82,7 +95,11 @@ def _apply(values: dict[str, Any], change: str, model: type[Settings]) -> None:
         below = here.get(key)
         here[key] = dict(below) if isinstance(below, Mapping) else {}
         here = here[key]
-    value = yaml.safe_load(text)
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        problem = getattr(error, "problem", None) or error
+        raise InputError(f"the value is not YAML: {problem}", f"in {change}") from None
     here[last] = float(value) if isinstance(value, str) and _is_number(value) else value
 
 
@@ -95,7 +112,23 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _sentence(model: type[Settings], error: ValidationError) -> str:
+_plain = {
+    "dict": "input should be 'key: value' pairs",
+    "model": "input should be 'key: value' pairs",
+    "tuple": "input should be a list, such as [a, b]",
+    "list": "input should be a list, such as [a, b]",
+    "string": "input should be text",
+    "int": "input should be a whole number",
+    "float": "input should be a number",
+    "finite": "input should be a finite number",
+    "bool": "input should be true or false",
+}
+"""What is wrong, by how pydantic's name of an error begins."""
+_types = ("_type", "_parsing", "_from_float", "_number", "_attributes_type")
+
+
+def _sentence(model: type[Settings], error: ValidationError) -> tuple[str, tuple[str, ...]]:
+    """What is wrong, and with which setting."""
     first = error.errors()[0]
     parts, group = _follow(model, [str(part) for part in first["loc"]])
     key = ".".join(parts)
@@ -103,8 +136,14 @@ def _sentence(model: type[Settings], error: ValidationError) -> str:
         known = list(group.model_fields)
         near = get_close_matches(parts[-1], known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-        return f"unknown setting {key!r}: {hint}"
-    return f"setting {key!r}: {first['msg'][0].lower()}{first['msg'][1:]}; got {first['input']!r}"
+        return f"unknown setting {key!r}: {hint}", tuple(parts)
+    subject = f"setting {key!r}: " if key else ""
+    if first["type"] == "value_error":  # a sentence of ours
+        return f"{subject}{first['msg'].removeprefix('Value error, ')}", tuple(parts)
+    begin, _, end = first["type"].partition("_")
+    wrong = _plain.get(begin) if f"_{end}" in _types else None
+    wrong = wrong or f"{first['msg'][0].lower()}{first['msg'][1:]}"
+    return f"{subject}{wrong}; got {first['input']!r}", tuple(parts)
 
 
 def _follow(model: type[BaseModel], location: list[str]) -> tuple[list[str], type[BaseModel]]:

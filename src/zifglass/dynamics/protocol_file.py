@@ -28,6 +28,7 @@ from zifglass.core import InputError, Protocol, Segment
 from zifglass.core import units as u
 from zifglass.core.files import write_text
 from zifglass.core.protocol import Lengths, equal_lengths
+from zifglass.core.yaml_file import read_yaml
 
 _units: Final[dict[str, dict[str, float]]] = {
     "time": {"ps": u.ps, "fs": u.fs, "ns": u.ns},
@@ -55,25 +56,11 @@ _quantity = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*([^\W\
 
 def read_protocol(path: str | Path) -> Protocol:
     """The protocol in a YAML file; raises InputError with file and line."""
-    path = Path(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the protocol: {error}", path) from error
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or "unreadable"
-        line = None if mark is None else mark.line + 1
-        raise InputError(f"this is no YAML: {problem}", path, line=line) from error
-    lines = _segment_lines(node)
+    content, origin = read_yaml(path, what="protocol")
     try:
         return protocol_from(content)
     except _SegmentError as error:
-        line = lines[error.number] if error.number < len(lines) else None
-        raise InputError(error.message, path, line=line) from error
+        raise origin.error(error.message, ("segments", str(error.number))) from error
     except InputError as error:
         raise InputError(error.message, path) from error
 
@@ -242,12 +229,3 @@ def _refuse_unknown(value: Mapping[str, Any], known: Iterable[str], what: str) -
             near = difflib.get_close_matches(str(key), known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; it knows {', '.join(known)}"
             raise InputError(f"{what} has no key {key!r}{hint}")
-
-
-def _segment_lines(node: Any) -> list[int]:
-    """Line numbers, from 1, at which the segments of a YAML document start."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == "segments" and isinstance(value, yaml.SequenceNode):
-                return [item.start_mark.line + 1 for item in value.value]
-    return []

@@ -79,12 +79,8 @@ class _Expansion:
             chosen = PrepareSettings(**{k: getattr(entry, k) for k in PrepareSettings.model_fields})
             source = entry.source
             path = source if source in shipped.NAMES else self._path(source)
-            if not (isinstance(path, str) or path.is_file()):
-                raise InputError(
-                    f"structure {name!r}: no such file, and no structure of that name ships"
-                    f"{nearest(source, shipped.NAMES)}",
-                    path,
-                )
+            if isinstance(path, Path):
+                _require_structure(path, name, source)
             if entry.relax == "no":
                 yield prepare_stage(f"{name}/prepare", path, settings=chosen)
                 continue
@@ -258,6 +254,16 @@ class _Expansion:
         return f"{prefix}{self._path(bare)}" if prefix or is_file else text
 
 
+def _require_structure(path: Path, name: str, source: str) -> None:
+    if path.is_dir():
+        raise InputError(f"structure {name!r}: this is a folder; a structure file is needed", path)
+    if not path.is_file():
+        hint = nearest(source, shipped.NAMES)
+        raise InputError(
+            f"structure {name!r}: no such file, and none of that name ships{hint}", path
+        )
+
+
 def _with_resources(stages: list[Stage], given: Mapping[str, Resources]) -> list[Stage]:
     from dataclasses import replace
 
@@ -266,8 +272,8 @@ def _with_resources(stages: list[Stage], given: Mapping[str, Resources]) -> list
         if not any(hits):
             known = sorted({stage.kind for stage in stages})
             raise InputError(
-                f"resources: no stage is called or of kind {pattern!r}"
-                f"{nearest(pattern, known)}; stage names have the form {stages[-1].name}"
+                f"resources: stage names have the form {stages[-1].name}; none is called or of "
+                f"kind {pattern!r}{nearest(pattern, known)}"
             )
         stages = [
             replace(stage, resources=wanted) if hit else stage

@@ -26,6 +26,8 @@ from .fingerprint import Identity, identities
 from .kinds import kind_of
 from .stage import Resources, Stage, in_order
 
+_CUT = "this plan was cut or edited; run the study again, what has finished is not repeated"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -75,9 +77,10 @@ class Plan:
 
 def make_plan(place: Place, stages: Sequence[Stage]) -> Plan:
     """Check and fingerprint `stages`; the identifier of a study planned here before is kept."""
-    study = uuid.uuid4().hex[:12]
-    if place.plan.exists():
-        study = str(_read(place.plan).get("study", study))
+    try:
+        study = str(_read(place.plan)["study"])
+    except (InputError, KeyError):  # none yet, or one that was cut: this makes it anew
+        study = uuid.uuid4().hex[:12]
     ordered = tuple(in_order(stages))
     return Plan(study, str(place.root.resolve()), ordered, identities(ordered))
 
@@ -97,12 +100,19 @@ def read_plan(place: Place) -> Plan:
     """The plan of a study folder. Raises InputError where there is none."""
     value = _read(place.plan)
     stages, found = [], {}
-    for item in value["stages"]:
-        parts, fingerprint = item.pop("identity"), item.pop("fingerprint")
-        stage = _stage_from(item)
-        stages.append(stage)
-        found[stage.name] = Identity(fingerprint, parts)
-    return Plan(value["study"], value["root"], tuple(stages), found)
+    try:
+        for item in value["stages"]:
+            parts, fingerprint = item.pop("identity"), item.pop("fingerprint")
+            stage = _stage_from(item)
+            stages.append(stage)
+            found[stage.name] = Identity(fingerprint, parts)
+        return Plan(value["study"], value["root"], tuple(stages), found)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(_CUT, place.plan) from error
+    except ImportError as error:
+        raise InputError(
+            f"this study has a kind of stage that is not installed here: {error}", place.plan
+        ) from error
 
 
 def _as_dict(stage: Stage) -> dict[str, Any]:
@@ -126,8 +136,12 @@ def _read(path: Path) -> dict[str, Any]:
             "this is no study folder: it has no plan.json; zifglass run STUDY.yaml makes one",
             path.parent,
         ) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"this plan cannot be read: {error}; run the study again", path) from error
+    except NotADirectoryError as error:
+        raise InputError("this is a file; the folder of a study is needed", path.parent) from error
+    except OSError as error:
+        raise InputError(f"cannot read this plan: {error.strerror}", path) from error
+    except ValueError:
+        value = None
     if not isinstance(value, dict):
-        raise InputError("this is no plan of a study", path)
+        raise InputError(_CUT, path)
     return value

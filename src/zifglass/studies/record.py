@@ -15,10 +15,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from zifglass.core import InputError
 from zifglass.core.files import sha256_of, write_json
 
 Word = Literal["running", "finished", "stopped", "failed", "blocked"]
-_not_results = {"checkpoints"}
+_not_results = {"checkpoints", "page.html"}  # a page may be made at any time (zifglass report)
 _format = 1
 
 
@@ -49,14 +50,20 @@ class Record:
 
 
 def read_record(path: Path) -> Record | None:
-    """The record, or None where there is none or it cannot be read (a stage without a readable
-    record has not finished)."""
+    """The record, or None where there is none or it was cut (such a stage has not finished).
+
+    Raises InputError where the file may not be read: nothing is known of the stage then.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         if value.pop("format") != _format:
             return None
         return Record(**value | {"references": tuple(value["references"])})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except OSError as error:
+        raise InputError(f"cannot read this record: {error.strerror}", path) from error
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
@@ -96,20 +103,24 @@ def results_in(folder: Path) -> dict[str, dict[str, Any]]:
 def differences(folder: Path, record: Record) -> list[str]:
     """What is wrong with the results now, a phrase per file: "results.json was edited"…
 
-    A file whose size and time stamp are as recorded is taken as it is; any other is read.
+    A file whose size and time stamp are as recorded is taken as it is; any other is read. Raises
+    InputError where one may not be read.
     """
     found = []
     for name, expected in record.results.items():
         path = folder / name
         try:
             stamp = _stamp(path)
-        except OSError:
+            if stamp == {key: expected[key] for key in stamp}:
+                continue
+            if stamp["bytes"] != expected["bytes"] or sha256_of(path) != expected["sha256"]:
+                found.append(f"{name} was changed")
+        except (FileNotFoundError, NotADirectoryError):
             found.append(f"{name} is missing")
-            continue
-        if stamp == {key: expected[key] for key in stamp}:
-            continue
-        if stamp["bytes"] != expected["bytes"] or sha256_of(path) != expected["sha256"]:
+        except IsADirectoryError:
             found.append(f"{name} was changed")
+        except OSError as error:
+            raise InputError(f"cannot read this result: {error.strerror}", path) from error
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import FrameType
@@ -27,6 +29,7 @@ from .stage import Stage
 from .states import StageState, count, last_line, states, with_needs
 
 Tell = Callable[[str], None]
+_room = 1e5  # bytes; with less a stage can say nothing
 _headway_every = 60.0  # s; checkpoints come as often
 
 
@@ -113,10 +116,10 @@ def selection(plan: Plan, only: Sequence[str]) -> set[str]:
     for pattern in only:
         found = [name for name in names if _matches(name, pattern)]
         if not found:
-            raise InputError(
-                f"no stage matches {pattern!r}; there are {', '.join(names[:20])}"
-                + (" …" if len(names) > 20 else "")
-            )
+            near = get_close_matches(pattern, names, n=1)
+            there = ", ".join(names[:20]) + (" …" if len(names) > 20 else "")
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {there}"
+            raise InputError(f"no stage matches {pattern!r}: {hint}")
         chosen += found
     return with_needs(plan.stages, chosen)
 
@@ -181,7 +184,10 @@ class _Crew:
                 self._finished.add(stage.name)
                 self._waiting.remove(stage)
         if self._finished:
-            self._tell(f"{len(self._finished)} stages have finished before")
+            one = len(self._finished) == 1
+            self._tell(
+                f"{len(self._finished)} {'stage has' if one else 'stages have'} finished before"
+            )
 
     def _ready(self) -> list[Stage]:
         return [s for s in self._waiting if self._finished.issuperset(s.needs.values())]
@@ -237,7 +243,10 @@ class _Crew:
         if code == Stopped.exit_status:
             return "stopped"
         what = f"was killed by {signal.Signals(-code).name}" if code < 0 else "ended"
-        self.failures[name] = f"its process {what}; {last_line(self._place.log(name))}"
+        said = last_line(self._place.log(name))
+        if shutil.disk_usage(self._place.root).free < _room:  # not even for its last words
+            said = f"the disk of {self._place.root} is full: make room"
+        self.failures[name] = f"its process {what}; {said}"
         return f"failed: {self.failures[name]}"
 
 

@@ -157,7 +157,8 @@ def _state(
         said = "; its process is gone, which Slurm has not noticed yet" if gone else ""
         return ("running" if queued.running else "queued"), queued.sentence + said
     if record is None:
-        return "waiting", ""
+        left = place.stage(stage.name).is_dir() and any(place.stage(stage.name).iterdir())
+        return "waiting", _no_record if left else ""
     if not current:
         return "outdated", change(record.identity, planned.parts)
     if record.status == "running":
@@ -176,6 +177,7 @@ def _unless_blocked(
     return word, sentence
 
 
+_no_record = "its record (stage.json) is gone or cut; what is there goes to old/"
 _has = {"failed": "failed", "blocked": "is blocked itself"}
 
 

@@ -13,9 +13,10 @@ import yaml
 from zifglass.core import InputError, Protocol
 from zifglass.core.files import write_text
 from zifglass.core.settings import settings_from
+from zifglass.core.yaml_file import Origin, read_yaml
 from zifglass.dynamics import protocols, read_protocol
 
-from .study_settings import ProtocolEntry, Study, groups_of_method
+from .study_settings import AnalysisEntry, ProtocolEntry, Study, groups_of_method
 
 _groups = ("structures", "potentials", "linkers", "protocols", "analyses", "mechanics", "resources")
 _name = re.compile(r"[A-Za-z0-9][\w.+=-]*")
@@ -29,17 +30,12 @@ def read_study(path: str | Path, *, changes: Iterable[str] = ()) -> Study:
     that nothing in the study bears, and protocols that follow each other in a circle.
     """
     path = Path(path)
-    values = _read(path)
+    values, origin = _read(path)
     changes = list(changes)
     for change in changes:
-        _refuse_new_name(change, values, path)
-    study = settings_from(Study, values, changes=changes, source=path)
-    try:
-        check(study, path.parent)
-    except InputError as error:
-        if error.path is not None:
-            raise
-        raise InputError(error.message, path) from error
+        _refuse_new_name(change, values)
+    study = settings_from(Study, values, changes=changes, source=origin)
+    check(study, path.parent, origin.changed(changes))
     return study
 
 
@@ -53,21 +49,24 @@ def write_study(path: str | Path, study: Study, *, seen_from: str | Path = ".") 
     write_text(path, head + yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=100))
 
 
-def protocol_of(entry: ProtocolEntry, replica: int, folder: Path, *, label: str) -> Protocol:
-    """The protocol of a replica, counted from 0. folder: of the study file."""
+def protocol_of(
+    entry: ProtocolEntry, replica: int, folder: Path, *, label: str, origin: Origin | None = None
+) -> Protocol:
+    """The protocol of a replica, counted from 0. folder: of the study file; origin: of the entry
+    in it."""
+    origin = origin or Origin()
     if entry.protocol not in protocols.builders:
         if Path(entry.protocol).suffix in (".yaml", ".yml"):
             return _protocol_file(entry, folder, label)
-        raise InputError(
-            f"{label}: no protocol {entry.protocol!r}"
-            f"{nearest(entry.protocol, list(protocols.builders))}, or a YAML file"
-        )
+        hint = nearest(entry.protocol, [*protocols.builders, "a YAML file"])
+        raise InputError(f"{label}: no protocol {entry.protocol!r}{hint}")
     model, build = protocols.builders[entry.protocol]
     values = dict(entry.settings) | {key: given[replica] for key, given in entry.vary.items()}
+    where = origin.below("vary").over(origin.below("settings"))
     try:
-        return build(settings_from(model, values))
+        return build(settings_from(model, values, source=where))
     except InputError as error:
-        raise InputError(f"{label}: {error.message}") from error
+        raise InputError(f"{label}: {error.message}", error.path, line=error.line) from error
 
 
 def replicas_of(study: Study, name: str) -> int:
@@ -80,54 +79,50 @@ def replicas_of(study: Study, name: str) -> int:
     return 1 if entry.after is None else replicas_of(study, entry.after)
 
 
-def check(study: Study, folder: Path) -> None:
-    """What the types cannot say. Raises InputError."""
-    _check_names(study)
-    if (study.protocols or study.mechanics) and not study.structures:
-        raise InputError("protocols and mechanics need structures to start from; this has none")
-    if (study.protocols or study.mechanics) and not study.potentials:
-        raise InputError("protocols and mechanics need potentials; this study has none")
+def check(study: Study, folder: Path, origin: Origin | None = None) -> None:
+    """What the types cannot say. origin: of the study. Raises InputError."""
+    origin = origin or Origin()
+    with origin.at():
+        if (study.protocols or study.mechanics) and not study.structures:
+            raise InputError("protocols and mechanics need structures to start from; give some")
+        if (study.protocols or study.mechanics) and not study.potentials:
+            raise InputError("protocols and mechanics need potentials; this study has none")
+    _check_names(study, origin)
     for name, entry in study.protocols.items():
         label = f"protocol {name!r}"
-        _known(entry.structures, study.structures, label, "structure")
-        _known(entry.potentials, study.potentials, label, "potential")
-        _known(None if entry.after is None else [entry.after], study.protocols, label, "protocol")
-        _check_chain(study, name)
-        _check_replicas(study, name)
-        for replica in range(replicas_of(study, name)):
-            protocol_of(entry, replica, folder, label=label)
-    for group in (study.analyses, study.mechanics):
-        for name, one in group.items():
-            _known(one.of, [START, *study.protocols], repr(name), "protocol")
+        own = origin.below("protocols", name)
+        with own.at("structures"):
+            _known(entry.structures, study.structures, label, "structure")
+        with own.at("potentials"):
+            _known(entry.potentials, study.potentials, label, "potential")
+        with own.at("after"):
+            after = None if entry.after is None else [entry.after]
+            _known(after, study.protocols, label, "protocol")
+            _check_chain(study, name)
+        with own.at("vary"):
+            _check_replicas(study, name)
+        with own.at("protocol"):
+            for replica in range(replicas_of(study, name)):
+                protocol_of(entry, replica, folder, label=label, origin=own)
+    for group in ("analyses", "mechanics"):
+        for name, one in getattr(study, group).items():
+            with origin.at(group, name, "of"):
+                _known(one.of, [START, *study.protocols], repr(name), "protocol")
     for name, analysis in study.analyses.items():
-        if not (analysis.files or analysis.of or study.protocols):
-            raise InputError(f"analysis {name!r} has nothing to analyse: give it of or files")
-        stems = [Path(file).stem for file in analysis.files]
-        if len(set(stems)) < len(stems):
-            raise InputError(f"analysis {name!r}: two files have the same name; rename one")
+        with origin.at("analyses", name, "files"):
+            _check_files(study, name, analysis)
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
-    """ ": did you mean …?", or what there is."""
+    """ ": did you mean …?", or what there is; the end of a sentence."""
     near = get_close_matches(name, known, n=1)
-    return f": did you mean {near[0]!r}?" if near else f"; there are {', '.join(known) or 'none'}"
+    return f": did you mean {near[0]!r}?" if near else f": there are {', '.join(known) or 'none'}"
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise InputError("this is no text, so no study file", path) from error
-    except OSError as error:
-        raise InputError(
-            f"cannot read this study: {error.strerror}; zifglass init writes one to begin with",
-            path,
-        ) from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = None if mark is None else mark.line + 1
-        problem = getattr(error, "problem", None) or "unreadable"
-        raise InputError(f"this is not YAML: {problem}", path, line=line) from None
+def _read(path: Path) -> tuple[dict[str, Any], Origin]:
+    if not path.exists():
+        raise InputError("there is no such file; zifglass init writes one to begin with", path)
+    values, origin = read_yaml(path, what="study file")
     if not isinstance(values, dict):
         raise InputError("a study is 'key: value' lines; zifglass init writes one", path)
     for group in _groups:
@@ -135,18 +130,19 @@ def _read(path: Path) -> dict[str, Any]:
         if group in values and values[group] is None:
             values[group] = {}
         if isinstance(values.get(group), dict) and group not in ("potentials", "linkers"):
-            values[group] = {str(k): {} if v is None else v for k, v in values[group].items()}
-    return values
+            values[group] = {k: {} if v is None else v for k, v in values[group].items()}
+    return values, origin
 
 
-def _refuse_new_name(change: str, values: Mapping[str, Any], path: Path) -> None:
+def _refuse_new_name(change: str, values: Mapping[str, Any]) -> None:
     """--set changes what is there: a slip in a name must not make a new entry."""
     keys = change.partition("=")[0].strip().split(".")
-    if len(keys) > 2 and keys[0] in _groups and keys[0] != "resources":
+    plain = keys[0] in ("potentials", "linkers")
+    if len(keys) > 2 - plain and keys[0] in _groups and keys[0] != "resources":
         there = values.get(keys[0]) or {}
         if isinstance(there, Mapping) and keys[1] not in there:
-            known = [str(name) for name in there]
-            raise InputError(f"{keys[0]} has no {keys[1]!r}{nearest(keys[1], known)}", path)
+            hint = nearest(keys[1], list(there))
+            raise InputError(f"{keys[0]} has no {keys[1]!r}{hint}", f"in {change}")
 
 
 def _protocol_file(entry: ProtocolEntry, folder: Path, label: str) -> Protocol:
@@ -158,18 +154,26 @@ def _protocol_file(entry: ProtocolEntry, folder: Path, label: str) -> Protocol:
     return read_protocol(folder / entry.protocol)
 
 
-def _check_names(study: Study) -> None:
+def _check_names(study: Study, origin: Origin) -> None:
     named = [(group, name) for group in _groups[:-1] for name in getattr(study, group)]
     for group, name in named:
-        if not _name.fullmatch(name):
-            raise InputError(
-                f"{group}: a name is made of letters, digits and . _ + = -; got {name!r}"
-            )
-        if group in ("structures", "potentials", "protocols") and name in (START, "files"):
-            raise InputError(f"{group}: {name!r} has a meaning of its own; choose another name")
-    for name in study.analyses:
-        if name in study.mechanics:
-            raise InputError(f"{name!r} names an analysis and mechanics; rename one")
+        with origin.at(group, name):
+            if not _name.fullmatch(name):
+                raise InputError(
+                    f"{group}: a name is made of letters, digits and . _ + = -; got {name!r}"
+                )
+            if group in ("structures", "potentials", "protocols") and name in (START, "files"):
+                raise InputError(f"{group}: {name!r} has a meaning of its own; choose another name")
+            if group == "mechanics" and name in study.analyses:
+                raise InputError(f"{name!r} names an analysis and mechanics; rename one")
+
+
+def _check_files(study: Study, name: str, analysis: AnalysisEntry) -> None:
+    if not (analysis.files or analysis.of or study.protocols):
+        raise InputError(f"analysis {name!r} has nothing to analyse: give it of or files")
+    stems = [Path(file).stem for file in analysis.files]
+    if len(set(stems)) < len(stems):
+        raise InputError(f"analysis {name!r}: two files have the same name; rename one")
 
 
 def _known(names: Iterable[str] | None, known: Iterable[str], label: str, what: str) -> None:

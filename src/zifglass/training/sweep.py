@@ -14,6 +14,7 @@ import yaml
 
 from zifglass.core import InputError, Quantity
 from zifglass.core.settings import settings_from, values_in
+from zifglass.core.yaml_file import Origin
 
 from .curves import LearningCurves
 from .presets import preset
@@ -38,11 +39,12 @@ def training_settings(
     Another `model.kind` starts from the defaults of that kind. Raises InputError on unknown
     settings.
     """
-    merged = _merged(preset(name).model_dump(mode="json"), {} if path is None else values_in(path))
+    values, origin = ({}, Origin()) if path is None else values_in(path)
+    merged = _merged(preset(name).model_dump(mode="json"), values)
     kinds = [change for change in changes if change.partition("=")[0].strip() == "model.kind"]
     for change in kinds:
         merged = _merged(merged, {"model": {"kind": yaml.safe_load(change.partition("=")[2])}})
-    return settings_from(TrainingSettings, merged, changes=changes, source=path)
+    return settings_from(TrainingSettings, merged, changes=changes, source=origin)
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

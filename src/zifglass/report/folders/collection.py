@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zifglass.core import Quantity, ZifglassError
+from zifglass.core import InputError, Quantity, ZifglassError
 from zifglass.core.locks import is_locked
 
 from ..page import Column, Figure, Mark, Notice, Page, Part, Section, Table, Text, Viewer3D
@@ -101,7 +101,9 @@ def study_page(
 ) -> Page:
     """Every stage of the plan: what it found, where it stands, where it came from."""
     plan = read_json(folder / "plan.json")
-    stages = [stage for stage in plan.get("stages", ()) if isinstance(stage, dict)]
+    stages = plan.get("stages")
+    if not isinstance(stages, list) or not all(isinstance(s, dict) and "name" in s for s in stages):
+        raise InputError("this plan was cut or edited; run the study again", folder / "plan.json")
     records = {str(s["name"]): _record(folder, str(s["name"])) for s in stages}
     kinds = {n: kind_of(folder / "stages" / n) for n in records if _is_known(folder, n)}
     shares, rooms = shared(kinds, budget), divided(kinds, room)
@@ -190,7 +192,8 @@ def _overall(entries: Sequence[Entry]) -> Notice:
         f" {e.name}: {e.state.sentence}." for e in bad[:5] if e.state is not None
     )  # fmt: skip
     more = f" And {len(bad) - 5} more." if len(bad) > 5 else ""
-    word, tone = ("failed", "bad") if bad else ("not finished", "caution")
+    worst = "failed" if "failed" in words else next((e.state.word for e in bad if e.state), "")
+    word, tone = (worst, "bad") if bad else ("not finished", "caution")
     return Notice(word, f"Of {len(entries)} stages: {count}.{said}{more}", tone)  # type: ignore[arg-type]
 
 

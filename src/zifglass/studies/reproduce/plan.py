@@ -10,6 +10,7 @@ from typing import Final
 
 from zifglass.core import InputError
 
+from ..potential import sha256_of_potential
 from ..stage import Stage
 from . import stages as stages_of
 from .budgets import Budget, BudgetName, budget_called
@@ -115,6 +116,8 @@ def make_plan(
     ]
     for pattern in ("aimd/*", "label-errors"):
         left_out.setdefault(pattern, NO_AIMD)
+    if teacher is not None:
+        sha256_of_potential(teacher)  # one that was asked for must be here
     stages += stages_of.against_teacher(potential, teacher or STUDENTS.get(potential), left_out)
     return Plan(
         budget_name,

@@ -30,6 +30,11 @@ def _three(value: Any) -> Any:
     return [int(part) for part in parts]
 
 
+def _no(value: Any) -> Any:
+    """YAML reads an unquoted no as false."""
+    return "no" if value is False else value
+
+
 class PrepareSettings(Settings):
     """What is done to a structure before anything else."""
 
@@ -42,7 +47,7 @@ class PrepareSettings(Settings):
         lt=1.0,
         description="Affine change of the volume, atoms moving along; 0.02 is +2 %.",
     )
-    relax: Literal["no", "atoms", "cell"] = Field(
+    relax: Annotated[Literal["no", "atoms", "cell"], BeforeValidator(_no)] = Field(
         default="no", description="Relax nothing, the atoms in their cell, or atoms and cell."
     )
     species_map: str | None = Field(
