@@ -224,6 +224,79 @@ def static(
     typer.echo(f"K (Hill, 0 K): {k.value:.3f} ± {k.std:.3f} GPa (numerical error)")
 
 
+@group.command("audit")
+def audit(
+    reference: Annotated[
+        Path,
+        typer.Argument(
+            help="One crystal at several volumes: frames with stress labels (virial), or the "
+            "folder of an analysed strain sweep."
+        ),
+    ],
+    output: Output,
+    potential: Annotated[
+        str | None, typer.Option(help="Name or file, judged on the very same frames.")
+    ] = None,
+    sweep: Annotated[
+        Path | None, typer.Option(help="Analysed sweep over the same volumes, judged instead.")
+    ] = None,
+    accuracy: Annotated[
+        float, typer.Option(min=1e-6, help="Standard error of a labelled pressure, GPa.")
+    ] = 0.02,
+    change: Change = None,
+) -> None:
+    """Pressures (GPa) of a potential beside a reference: their offset, and what it does to the
+    density at zero pressure.
+
+    Catches the potential whose forces are good and whose density is not (λσ = 100 in Table S4).
+    Exit status 1 where it is off by more than `pressure_offset` or `density_drift` (`--set`).
+    """
+    import numpy as np
+
+    from zifglass import load_potential, mechanics, read
+    from zifglass.core import InputError
+    from zifglass.core.files import check_writable
+    from zifglass.core.settings import settings_from
+    from zifglass.core.units import GPa
+    from zifglass.report.mechanics import sweep_pressures, write_audit
+
+    chosen = settings_from(mechanics.PressureAuditSettings, changes=change or ())
+    if (potential is None) == (sweep is None):
+        raise InputError("an audit takes --potential and labelled frames, or --sweep and a sweep")
+    check_writable(output)
+    if sweep is not None:
+        label, kind = str(sweep), "total"
+        volumes, pressures, errors = sweep_pressures(sweep)
+        there, known, known_errors = sweep_pressures(reference)
+        common = [(i, int(k[0])) for i, v in enumerate(volumes)
+                  if len(k := np.nonzero(np.isclose(there, v, rtol=1e-5))[0])]  # fmt: skip
+        if len(common) < 3:
+            raise InputError(f"{len(common)} volumes are in both sweeps; an audit takes three")
+        ours, theirs = np.array(common).T
+        volumes, pressures, errors = volumes[ours], pressures[ours], errors[ours]
+        known, known_errors = known[theirs], known_errors[theirs]
+    else:
+        assert potential is not None
+        label, kind = potential, "virial"
+        frames = read(reference)
+        volumes, known = mechanics.labelled_pressures(frames, source=str(reference))
+        _, pressures = mechanics.virial_pressures(
+            load_potential(potential), [frame.structure for frame in frames]
+        )
+        errors = known_errors = np.full(len(volumes), accuracy * GPa)
+    result = mechanics.pressure_audit(
+        volumes, pressures, pressure_std=errors,
+        reference_pressure=known, reference_std=known_errors, settings=chosen,
+    )  # fmt: skip
+    write_audit(output, result, pressure=kind, label=label, reference=str(reference))
+    _write_settings(output, chosen.model_dump(), accuracy=accuracy)
+    for volume, offset in zip(result.volume, result.offset, strict=True):
+        typer.echo(f"{volume:10.2f} Å³   {offset / GPa:+.3f} GPa")
+    typer.echo(f"{result.verdict.word}: {result.verdict.sentence}")
+    if result.verdict.word != "ok":
+        raise typer.Exit(1)
+
+
 @group.command("compare")
 def compare(
     results: Annotated[

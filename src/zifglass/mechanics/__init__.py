@@ -1,6 +1,12 @@
 """Moduli and density, each with its error. See README.md in this folder."""
 
-from .audit import PressureAudit, PressureAuditSettings, pressure_audit, virial_pressures
+from .audit import (
+    PressureAudit,
+    PressureAuditSettings,
+    labelled_pressures,
+    pressure_audit,
+    virial_pressures,
+)
 from .directions import (
     DirectionalExtremes,
     directional_extremes,
@@ -97,6 +103,7 @@ __all__ = [
     "hold_from_series",
     "hold_from_thermo",
     "is_stable",
+    "labelled_pressures",
     "linear_compressibility",
     "next_steps",
     "poisson_ratio",

@@ -7,7 +7,7 @@ of 1.16. P(V) of a crystal against a reference curve shows it at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from zifglass.core.monitor import Verdict
 from zifglass.core.potential import Potential
 from zifglass.core.settings import Settings
 from zifglass.core.structure import Structure
+from zifglass.core.trajectory import Frame
 from zifglass.core.units import GPa
 
 from .equation_of_state import BirchMurnaghan, check_points, fit_second_order
@@ -39,7 +40,8 @@ class PressureAuditSettings(Settings):
 
 @dataclass(frozen=True, eq=False)
 class PressureAudit:
-    """volume (points,): Å³, ascending. offset (points,): P − P of the reference there, eV/Å³.
+    """volume (points,): Å³, ascending. pressure, reference_pressure ± their stds, offset = P − P
+    of the reference (points,): eV/Å³.
 
     mean_offset ± mean_offset_std: their weighted mean; its error includes their scatter.
     density_drift ± density_drift_std: (ρ₀ − ρ₀ of the reference)/ρ₀ of the reference.
@@ -47,6 +49,10 @@ class PressureAudit:
     """
 
     volume: Array
+    pressure: Array
+    pressure_std: Array
+    reference_pressure: Array
+    reference_std: Array
     offset: Array
     mean_offset: float
     mean_offset_std: float
@@ -89,12 +95,16 @@ def pressure_audit(
     )
     shifted = abs(mean) > s.pressure_offset * GPa or abs(drift) > s.density_drift
     sentence = (
-        f"the pressure is {mean / GPa:+.2f} ± {mean_std / GPa:.2f} GPa off the reference (limit "
+        f"the pressure is {mean / GPa:+.3f} ± {mean_std / GPa:.3f} GPa off the reference (limit "
         f"{s.pressure_offset:g}) and the density at zero pressure {drift:+.1%} ± {drift_std:.1%} "
         f"(limit {s.density_drift:.0%})"
     )
     return PressureAudit(
         volume=v,
+        pressure=p,
+        pressure_std=p_std,
+        reference_pressure=r,
+        reference_std=r_std,
         offset=offset,
         mean_offset=mean,
         mean_offset_std=mean_std,
@@ -104,6 +114,24 @@ def pressure_audit(
         reference_fit=reference,
         verdict=Verdict("shifted" if shifted else "ok", sentence),
     )
+
+
+def labelled_pressures(frames: Iterable[Frame], *, source: str) -> tuple[Array, Array]:
+    """(volumes (frames,) Å³, virial pressures (frames,) eV/Å³) of stress labels.
+
+    Raises InputError naming the frame whose diagonal is not labelled."""
+    found = []
+    for frame in frames:
+        diagonal = np.full(3, np.nan) if frame.stress is None else np.diag(frame.stress)
+        if not np.isfinite(diagonal).all():
+            raise InputError(
+                "a reference pressure takes the diagonal of the stress; this frame has none",
+                source,
+                frame=frame.index,
+            )
+        found.append((frame.structure.volume, -float(diagonal.mean())))
+    volumes, pressures = np.array(found).reshape(-1, 2).T
+    return volumes, pressures
 
 
 def virial_pressures(potential: Potential, structures: Sequence[Structure]) -> tuple[Array, Array]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zifglass.core.quantity import Quantity
 from zifglass.core.units import GPa, g_per_cm3, ps
 
+from .audit import PressureAudit
 from .directions import DirectionalExtremes
 from .elasticity import Averages
 from .equation_of_state import BirchMurnaghan
@@ -86,6 +87,18 @@ def of_static(result: StaticElasticity) -> dict[str, Quantity]:
         ),
         "volume": Quantity(result.volume, None, "Å³", "of the relaxed structure"),
         "density": Quantity(result.density / g_per_cm3, None, "g/cm³", "of the relaxed structure"),
+    }
+
+
+def of_audit(result: PressureAudit) -> dict[str, Quantity]:
+    """The offset of a potential's pressures and what it does to the density."""
+    return {
+        "pressure_offset": Quantity(
+            result.mean_offset / GPa, result.mean_offset_std / GPa, "GPa", "minus the reference"
+        ),
+        "density_drift": Quantity(
+            result.density_drift, result.density_drift_std, "1", "relative, at zero pressure"
+        ),
     }
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zifglass import mechanics
 from zifglass.core import InputError, Quantity
@@ -20,7 +21,9 @@ from zifglass.mechanics import quantities
 from zifglass.mechanics.verdict import check_one_temperature, same_run, table
 
 from .figures.many import draw_many
-from .figures.mechanics import pressure_volume, running, side_by_side
+from .figures.mechanics import beside_reference, pressure_volume, running, side_by_side
+
+Array = NDArray[np.float64]
 
 
 def write_fluctuations(
@@ -93,6 +96,31 @@ def write_static(folder: Path, result: mechanics.StaticElasticity) -> dict[str, 
     )
     write(folder / "relaxed.extxyz", [result.structure])
     return found
+
+
+def write_audit(
+    folder: Path, result: mechanics.PressureAudit, *, pressure: str, label: str, reference: str
+) -> None:
+    """results.json, audit.png and .svg. pressure: what both are, total or virial."""
+    write_quantities(
+        folder,
+        quantities.of_audit(result),
+        verdict={"word": result.verdict.word, "sentence": result.verdict.sentence},
+        pressure=pressure,
+        volumes=result.volume.tolist(),
+        offsets_GPa=(result.offset / GPa).tolist(),
+    )
+    beside_reference(folder / "audit", result, pressure=pressure, label=label, reference=reference)
+
+
+def sweep_pressures(folder: Path) -> tuple[Array, Array, Array]:
+    """(volumes Å³, total pressures, their standard errors, eV/Å³) of an analysed sweep."""
+    holds = read_results(folder).get("about", {}).get("holds")
+    if not holds:
+        raise InputError("no volumes of a strain sweep in these results; analyse the sweep", folder)
+    names = ("volume_A3", "pressure_total_GPa", "pressure_std_GPa")
+    volume, pressure, std = (np.array([hold[name] for hold in holds]) for name in names)
+    return volume, pressure * GPa, std * GPa
 
 
 def write_comparison(

@@ -86,7 +86,7 @@ USERS: dict[type[Settings], str] = {
     StrainSweepSettings: "`zifglass mechanics strain-sweep`",
     FluctuationSettings: "`zifglass mechanics fluctuations`",
     StaticSettings: "`zifglass mechanics static`",
-    PressureAuditSettings: "`mechanics.pressure_audit`",
+    PressureAuditSettings: "`zifglass mechanics audit`",
     Study: "the study file of `zifglass run`",
     PrepareSettings: "every structure of a study",
     SlurmSettings: "`zifglass run --slurm`",

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from zifglass.core.units import GPa, g_per_cm3, ps
-from zifglass.mechanics import ElasticFluctuations, Estimate, StrainSweep
+from zifglass.mechanics import ElasticFluctuations, Estimate, PressureAudit, StrainSweep
 
 from .style import COLOURS, LINES, figure
 
@@ -43,6 +43,30 @@ def pressure_volume(path: str | Path, sweeps: Mapping[str, StrainSweep]) -> None
         axes.axhline(0.0, color="#999999", linewidth=0.8)
         axes.set_xlabel("volume (Å³)")
         axes.set_ylabel("total pressure (GPa)")
+        if len(sweeps) > 3:  # beside the points, not over them
+            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
+        else:
+            axes.legend()
+
+
+def beside_reference(
+    path: str | Path, result: PressureAudit, *, pressure: str, label: str, reference: str
+) -> None:
+    """`path`.png and .svg: P(V) (GPa, Å³) of a potential and its reference, and their fits."""
+    fine = np.linspace(result.volume.min(), result.volume.max(), 100)
+    curves = (
+        (reference, result.reference_pressure, result.reference_std, result.reference_fit),
+        (label, result.pressure, result.pressure_std, result.fit),
+    )
+    with figure(path) as (_, axes):
+        for name, values, std, fit in curves:
+            line = axes.plot(fine, fit.pressure_total(fine) / GPa, label=name)[0]
+            axes.errorbar(
+                result.volume, values / GPa, std / GPa, fmt="o", color=line.get_color(), ms=5
+            )
+        axes.axhline(0.0, color="#999999", linewidth=0.8)
+        axes.set_xlabel("volume (Å³)")
+        axes.set_ylabel(f"{pressure} pressure (GPa)")
         axes.legend()
 
 
