@@ -19,7 +19,8 @@ def pressure_volume(path: str | Path, sweeps: Mapping[str, StrainSweep]) -> None
 
     Filled: fitted. Open: left out.
     """
-    with figure(path) as (_, axes):
+    many = len(sweeps) > 3  # the legend beside the points, not over them
+    with figure(path, size=(7.4, 3.3) if many else None) as (_, axes):
         for label, sweep in sweeps.items():
             points = sweep.window.points
             volume = np.array([p.volume for p in points])
@@ -43,7 +44,7 @@ def pressure_volume(path: str | Path, sweeps: Mapping[str, StrainSweep]) -> None
         axes.axhline(0.0, color="#999999", linewidth=0.8)
         axes.set_xlabel("volume (Å³)")
         axes.set_ylabel("total pressure (GPa)")
-        if len(sweeps) > 3:  # beside the points, not over them
+        if many:
             axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), borderaxespad=0.0)
         else:
             axes.legend()
