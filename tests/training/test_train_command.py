@@ -59,6 +59,8 @@ def test_settings_come_from_preset_file_and_changes_in_this_order(tmp_path: Path
     assert training_settings("fast", file).model == AllegroModel(layers=3)
     with pytest.raises(InputError, match="did you mean 'layers'"):
         training_settings("fast", changes=["model.layer=2"])
+    with pytest.raises(InputError, match=r"not YAML: .*model.kind=\[1"):
+        training_settings("fast", changes=["model.kind=[1"])
     with pytest.raises(InputError, match="no preset is called 'slow'; there are"):
         training_settings("slow")
 

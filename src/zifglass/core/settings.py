@@ -80,9 +80,7 @@ def values_in(path: str | Path) -> tuple[dict[str, Any], Origin]:
 
 
 def _apply(values: dict[str, Any], change: str, model: type[Settings]) -> None:
-    import yaml
-
-    keys, equals, text = change.partition("=")
+    keys, equals, _ = change.partition("=")
     if not equals or not keys.strip():
         raise InputError(f"a setting is changed by 'key=value'; got {change!r}")
     *above, last = keys.strip().split(".")
@@ -95,12 +93,19 @@ def _apply(values: dict[str, Any], change: str, model: type[Settings]) -> None:
         below = here.get(key)
         here[key] = dict(below) if isinstance(below, Mapping) else {}
         here = here[key]
+    here[last] = value_of(change)
+
+
+def value_of(change: str) -> Any:
+    """What a change of the form ``key=value`` gives, read as YAML."""
+    import yaml
+
     try:
-        value = yaml.safe_load(text)
+        value = yaml.safe_load(change.partition("=")[2])
     except (yaml.YAMLError, ValueError) as error:
         problem = getattr(error, "problem", None) or error
         raise InputError(f"the value is not YAML: {problem}", f"in {change}") from None
-    here[last] = float(value) if isinstance(value, str) and _is_number(value) else value
+    return float(value) if isinstance(value, str) and _is_number(value) else value
 
 
 def _is_number(text: str) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from zifglass.core import InputError, Quantity
-from zifglass.core.settings import settings_from, values_in
+from zifglass.core.settings import settings_from, value_of, values_in
 from zifglass.core.yaml_file import Origin
 
 from .curves import LearningCurves
@@ -43,7 +43,7 @@ def training_settings(
     merged = _merged(preset(name).model_dump(mode="json"), values)
     kinds = [change for change in changes if change.partition("=")[0].strip() == "model.kind"]
     for change in kinds:
-        merged = _merged(merged, {"model": {"kind": yaml.safe_load(change.partition("=")[2])}})
+        merged = _merged(merged, {"model": {"kind": value_of(change)}})
     return settings_from(TrainingSettings, merged, changes=changes, source=origin)
 
 
