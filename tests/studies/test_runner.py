@@ -214,7 +214,7 @@ def test_only(tmp_path: Path) -> None:
     assert [s.word for s in states(place, read_plan(place)).values()] == [
         "finished", "finished", "waiting", "waiting",
     ]  # fmt: skip
-    with pytest.raises(InputError, match=r"no stage matches 'e\*'; there are a, x/b"):
+    with pytest.raises(InputError, match=r"no stage matches 'e\*': there are a, x/b, x/c, d"):
         run_stages(stages, tmp_path, only=["e*"])
 
 
