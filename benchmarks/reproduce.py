@@ -11,10 +11,10 @@ two cores.
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 from benchmarks.record import RESULTS, ROOT, record
+from zifglass.core.files import write_text
 from zifglass.core.machine import usable_cores
 from zifglass.studies import reproduce as study
 
@@ -37,7 +37,8 @@ def main() -> None:
     kept = RESULTS / f"reproduce-{options.budget}"
     kept.mkdir(parents=True, exist_ok=True)
     for name in _kept:
-        shutil.copyfile(folder / name, kept / name)
+        text = (folder / name).read_text(encoding="utf-8")
+        write_text(kept / name, text.replace(f"{ROOT}/", ""))
     # Of all sessions; what ran side by side shared the cores.
     seconds = {state.name: round(state.seconds, 1) for state in result.states.values()}
     minutes = sum(seconds.values()) / options.cores / 60.0
