@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .linkers import LinkerOption, with_linkers
+from .reading import SpeciesMapOption, TimestepOption
 
 if TYPE_CHECKING:
     from zifglass.core import Quantity, Trajectory
@@ -39,13 +40,8 @@ def analyse(
     last: Annotated[
         float | None, typer.Option("--until", help="End, ps (a frame number without times).")
     ] = None,
-    species_map: Annotated[
-        str | None, typer.Option(help="LAMMPS types or labels to elements: 1=C,2=H,3=N,4=Zn.")
-    ] = None,
-    timestep: Annotated[
-        float | None,
-        typer.Option(help="fs per step of the file's clock, or between frames without one."),
-    ] = None,
+    species_map: SpeciesMapOption = None,
+    timestep: TimestepOption = None,
     cell: Annotated[
         str | None,
         typer.Option(
@@ -81,7 +77,7 @@ def analyse(
     from zifglass.core.files import check_writable
     from zifglass.core.machine import usable_cores
     from zifglass.core.settings import settings_from
-    from zifglass.io import cell_from_text, read, species_map_from_text
+    from zifglass.io import cell_from_text, read
     from zifglass.report.measured import measured_files
     from zifglass.report.structure import write_surveys
 
@@ -93,12 +89,11 @@ def analyse(
     if temperature is not None:
         values["temperature"] = temperature
     settings = settings_from(SurveySettings, values, changes=change or ())
-    mapping = None if species_map is None else species_map_from_text(species_map)
     box = None if cell is None else cell_from_text(cell)
     beside = measured_files(measured or [], settings)
     paths = _expanded(trajectories)
     read_all = {
-        name: read(path, species_map=mapping, timestep=timestep, cell=box)
+        name: read(path, species_map=species_map, timestep=timestep, cell=box)
         for name, path in zip(_names(paths), paths, strict=True)
     }
     chosen = {name: _stretch(t, first, last)[::every] for name, t in read_all.items()}

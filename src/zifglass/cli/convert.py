@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from zifglass.core import Frame, Trajectory
 
+from .reading import SpeciesMapOption, TimestepOption, UnitsOption
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -51,19 +53,11 @@ def convert(
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="File to write; its name says the format.")
     ],
-    species_map: Annotated[
-        str | None,
-        typer.Option(help="Elements of labels or LAMMPS types: '1=C,2=H,3=N,4=Zn' or 'C,H,N,Zn'."),
-    ] = None,
+    species_map: SpeciesMapOption = None,
     every: Annotated[int, typer.Option(min=1, help="Keep every so-manieth frame.")] = 1,
     start: Annotated[int, typer.Option("--from", help="First frame, from 0; −1 is the last.")] = 0,
     until: Annotated[int | None, typer.Option(help="Frame before which to stop.")] = None,
-    timestep: Annotated[
-        float | None,
-        typer.Option(
-            help="fs: of the run, for a LAMMPS dump; between frames, for a file without a clock."
-        ),
-    ] = None,
+    timestep: TimestepOption = None,
     cell: Annotated[
         str | None,
         typer.Option(
@@ -71,10 +65,7 @@ def convert(
             "or 9 components (rows a, b, c)."
         ),
     ] = None,
-    units: Annotated[
-        str | None,
-        typer.Option(help="metal or real, for LAMMPS files that do not say (metal otherwise)."),
-    ] = None,
+    units: UnitsOption = None,
     input_format: Annotated[
         str | None, typer.Option("--format", help="Format of IN, where it cannot be recognised.")
     ] = None,

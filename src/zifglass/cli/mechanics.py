@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .linkers import LinkerOption, with_linkers
+from .reading import SpeciesMapOption, TimestepOption, UnitsOption
 
 if TYPE_CHECKING:
     from zifglass import dynamics
@@ -43,17 +44,9 @@ def fluctuations(
     ],
     output: Output,
     temperature: Annotated[float, typer.Option(help="Of the thermostat, K.")],
-    species_map: Annotated[
-        str | None, typer.Option(help="LAMMPS types or labels to elements: 1=C,2=H,3=N,4=Zn.")
-    ] = None,
-    timestep: Annotated[
-        float | None,
-        typer.Option(help="fs per step of the file's clock, or between frames without one."),
-    ] = None,
-    units: Annotated[
-        str | None,
-        typer.Option(help="metal or real, for LAMMPS files that do not say (metal otherwise)."),
-    ] = None,
+    species_map: SpeciesMapOption = None,
+    timestep: TimestepOption = None,
+    units: UnitsOption = None,
     settings: SettingsFile = None,
     change: Change = None,
     seed: Seed = 0,
@@ -70,16 +63,14 @@ def fluctuations(
     from zifglass.core.files import check_writable
     from zifglass.core.settings import read_settings
     from zifglass.core.structure import masses_of
-    from zifglass.io import species_map_from_text
     from zifglass.mechanics.sampling import FluctuationSettings
     from zifglass.report.mechanics import write_fluctuations
 
     chosen = read_settings(FluctuationSettings, settings, changes=change or ())
-    mapping = None if species_map is None else species_map_from_text(species_map)
     check_writable(output)
     estimates, found = [], 0
     for label, path in _labelled(runs):
-        trajectory = read(path, species_map=mapping, timestep=timestep, units=units)
+        trajectory = read(path, species_map=species_map, timestep=timestep, units=units)
         result = mechanics.strain_fluctuations(
             trajectory,
             temperature=temperature,
@@ -265,19 +256,13 @@ def audit(
         raise InputError("an audit takes --potential and labelled frames, or --sweep and a sweep")
     check_writable(output)
     if sweep is not None:
-        label, kind = str(sweep), "total"
-        volumes, pressures, errors = sweep_pressures(sweep)
-        there, known, known_errors = sweep_pressures(reference)
-        common = [(i, int(k[0])) for i, v in enumerate(volumes)
-                  if len(k := np.nonzero(np.isclose(there, v, rtol=1e-5))[0])]  # fmt: skip
-        if len(common) < 3:
-            raise InputError(f"{len(common)} volumes are in both sweeps; an audit takes three")
-        ours, theirs = np.array(common).T
-        volumes, pressures, errors = volumes[ours], pressures[ours], errors[ours]
-        known, known_errors = known[theirs], known_errors[theirs]
+        (known_as, _), (label, _) = _labelled([reference, sweep])
+        kind = "total"
+        points = mechanics.at_common_volumes(sweep_pressures(sweep), sweep_pressures(reference))
+        volumes, pressures, errors, known, known_errors = points
     else:
         assert potential is not None
-        label, kind = potential, "virial"
+        known_as, label, kind = reference.name, Path(potential).name, "virial"
         frames = read(reference)
         volumes, known = mechanics.labelled_pressures(frames, source=str(reference))
         _, pressures = mechanics.virial_pressures(
@@ -288,7 +273,7 @@ def audit(
         volumes, pressures, pressure_std=errors,
         reference_pressure=known, reference_std=known_errors, settings=chosen,
     )  # fmt: skip
-    write_audit(output, result, pressure=kind, label=label, reference=str(reference))
+    write_audit(output, result, pressure=kind, label=label, reference=known_as)
     _write_settings(output, chosen.model_dump(), accuracy=accuracy)
     for volume, offset in zip(result.volume, result.offset, strict=True):
         typer.echo(f"{volume:10.2f} Å³   {offset / GPa:+.3f} GPa")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .reading import SpeciesMapOption
+
 if TYPE_CHECKING:
     from zifglass.core import Potential, Structure
 
@@ -142,9 +144,7 @@ def check(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of atoms, rotation, order, velocities.")] = 0,
-    species_map: Annotated[
-        str | None, typer.Option(help="Elements of labels or LAMMPS types: '1=C,2=H,3=N,4=Zn'.")
-    ] = None,
+    species_map: SpeciesMapOption = None,
     reference: Annotated[
         bool, typer.Option("--reference", help="Also compare with the float64 torch reference.")
     ] = False,
@@ -210,9 +210,7 @@ def bench(
     timestep: Annotated[float, typer.Option(min=0.01, help="fs, for ns per day.")] = 0.5,
     seed: Annotated[int, typer.Option(help="Of the small moves between calls.")] = 0,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File for JSON.")] = None,
-    species_map: Annotated[
-        str | None, typer.Option(help="Elements of labels or LAMMPS types: '1=C,2=H,3=N,4=Zn'.")
-    ] = None,
+    species_map: SpeciesMapOption = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64, of the features.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu, or cuda (through torch).")] = "cpu",
 ) -> None:

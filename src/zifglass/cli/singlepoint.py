@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .reading import SpeciesMapOption
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -30,9 +32,7 @@ def singlepoint(
         ),
     ] = None,
     every: Annotated[int, typer.Option(min=1, help="Only every n-th frame of each file.")] = 1,
-    species_map: Annotated[
-        str | None, typer.Option(help="Elements of labels or LAMMPS types: '1=C,2=H,3=N,4=Zn'.")
-    ] = None,
+    species_map: SpeciesMapOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Cores to use. [all]")] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64, of the features.")] = "float32",
     device: Annotated[str, typer.Option(help="cpu, or cuda (through torch).")] = "cpu",

@@ -3,6 +3,7 @@
 from .audit import (
     PressureAudit,
     PressureAuditSettings,
+    at_common_volumes,
     labelled_pressures,
     pressure_audit,
     virial_pressures,
@@ -87,6 +88,7 @@ __all__ = [
     "WindowFit",
     "WindowSettings",
     "analyse_sweep",
+    "at_common_volumes",
     "averages",
     "birch_murnaghan_pressure",
     "compare_methods",

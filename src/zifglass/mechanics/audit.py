@@ -116,6 +116,19 @@ def pressure_audit(
     )
 
 
+def at_common_volumes(
+    ours: tuple[Array, Array, Array], reference: tuple[Array, Array, Array]
+) -> tuple[Array, Array, Array, Array, Array]:
+    """(volumes, pressures, stds, reference pressures, their stds) where two sweeps, each (volumes,
+    pressures, stds), have the same volume to 1e-5. Raises InputError on fewer than three."""
+    same = np.isclose(ours[0][:, None], reference[0], rtol=1e-5)
+    rows, columns = np.nonzero(same)
+    if len(rows) < 3:
+        raise InputError(f"{len(rows)} volumes are in both sweeps; an audit takes three")
+    volumes, pressures, stds = (x[rows] for x in ours)
+    return volumes, pressures, stds, reference[1][columns], reference[2][columns]
+
+
 def labelled_pressures(frames: Iterable[Frame], *, source: str) -> tuple[Array, Array]:
     """(volumes (frames,) Å³, virial pressures (frames,) eV/Å³) of stress labels.
 

@@ -28,7 +28,8 @@ def draw_many(
     columns = min(2, max(1, len(drawn)))
     rows = max(1, -(-len(drawn) // columns))
     x = np.arange(1, len(names) + 1)
-    with figure(path, rows=rows, columns=columns, size=(4.6, 2.4)) as (_, axes):
+    tall = sum(map(len, names)) > _most_letters  # room for slanted names
+    with figure(path, rows=rows, columns=columns, size=(4.6, 3.2 if tall else 2.4)) as (_, axes):
         panels = np.atleast_1d(axes).ravel()
         for panel, (title, values) in zip(panels, drawn.items(), strict=False):
             value = np.array([np.nan if q is None else q.value for q in values], dtype=float)
